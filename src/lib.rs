@@ -1,0 +1,3 @@
+#![doc = "skeleton"]
+mod api_error;
+pub use crate::api_error::{ApiError, Cause};
