@@ -1,0 +1,66 @@
+//! What a layer that may refuse needs: a future that is the inner one or an answer decided without
+//! it, and a way to give back the readiness that a refusal does not use.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The inner future, or an answer decided without it.
+    ///
+    /// The answer is kept as the decision `A`, a few words, and becomes a response when polled.
+    #[project = StateProj]
+    #[project_replace = StateOwned]
+    #[derive(Debug)]
+    pub(crate) enum ShortCircuit<F, A> {
+        Inner { #[pin] future: F },
+        Decided { answer: A },
+        Done,
+    }
+}
+
+impl<F, A> ShortCircuit<F, A> {
+    pub(crate) fn inner(future: F) -> Self {
+        Self::Inner { future }
+    }
+
+    pub(crate) fn decided(answer: A) -> Self {
+        Self::Decided { answer }
+    }
+}
+
+impl<F, A, B, E> Future for ShortCircuit<F, A>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    A: Into<Response<B>>,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let StateProj::Inner { future } = self.as_mut().project() {
+            let output = ready!(future.poll(cx));
+            self.set(Self::Done);
+            return Poll::Ready(output);
+        }
+        match self.project_replace(Self::Done) {
+            StateOwned::Decided { answer } => Poll::Ready(Ok(answer.into())),
+            // Polled after the end: nothing more will come.
+            StateOwned::Inner { .. } | StateOwned::Done => Poll::Pending,
+        }
+    }
+}
+
+/// Replaces `ready`, which has answered `poll_ready`, by its clone and drops it.
+///
+/// A service may reserve a place in `poll_ready` (a permit of a concurrency limit, a slot of a
+/// buffer) that only its next `call` uses. Who answers instead of calling must give it back.
+pub(crate) fn give_back_readiness<S: Clone>(ready: &mut S) {
+    let fresh = ready.clone();
+    drop(mem::replace(ready, fresh));
+}
