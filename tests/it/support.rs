@@ -137,10 +137,9 @@ pub struct Script {
 
 impl Script {
     pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self {
-            steps: steps.into_iter().collect(),
-            ..Self::default()
-        }
+        let mut script = Self::default();
+        script.steps.extend(steps);
+        script
     }
 }
 
