@@ -1,4 +1,145 @@
-#![doc = "skeleton"]
+//! Every response keeps the contract: Tower layers that put the promised CORS headers and one JSON
+//! error envelope on every response, whatever breaks.
+//!
+//! A service that answers well most of the time breaks its promise exactly when it matters: a panic, a
+//! timeout, a path that nobody wrote, a rejected request body answers with an empty body or plain
+//! text, without CORS headers, or not at all, and the web page sees only "network error".
+//! [`ContractLayer`] makes each of these a response that the page can read:
+//!
+//! ```json
+//! {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/nope"}
+//! ```
+//!
+//! # The walk
+//!
+//! ```text
+//!  request                                                                     response
+//!     ▼                                                                            ▲
+//!  1  CorsContract    classifies: not CORS | preflight | actual                    │  12  the contract's headers, whatever the outcome
+//!     │  preflight ─────────────────────────────── 200 ───────────────────────────►┤
+//!  2  ErrorBody       remembers method and uri                                     │  11  status >= 400: writes the envelope; else passes the body on
+//!  3  MethodGuard     is this method supported?                                    │  10
+//!     │  no ────────────────────────────────────── 405 + Allow + ApiError ────────►┤
+//!  4  PanicToError    enters catch_unwind                                          │   9  a panic: 500 + ApiError; guards the body
+//!  5  CatchError      lets readiness errors wait                                   │   8  an Err: 500 / 502 / 503 / 413 + ApiError
+//!  6  Timeout         starts the clock                                             │   7  the response first, then the clock: 503 + ApiError
+//!     ▼                                                                            │
+//!     the service ────────────── a response, or ApiError::into_http() ─────────────┘
+//! ```
+//!
+//! | layer | what it does |
+//! |---|---|
+//! | [`CorsContractLayer`] | answers preflights, puts the contract's headers on every response |
+//! | [`ErrorBodyLayer`] | writes the body of every error response; the only one that does |
+//! | [`MethodGuardLayer`] | refuses a method that the resource does not support: 405, 501 |
+//! | [`PanicToErrorLayer`] | a panic becomes 500; one in a body breaks it |
+//! | [`CatchErrorLayer`] | an `Err` of the service becomes 500, 502, 503 or 413 |
+//! | [`TimeoutLayer`] | a response that does not begin in time becomes 503 |
+//! | [`ContractLayer`] | all of them, in this order |
+//!
+//! A layer that fails returns an [`ApiError`] in an empty response, never bytes; so does a handler. With
+//! feature `axum` it is `IntoResponse`:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use axum::{Router, extract::Path, routing::get};
+//! use http::{Method, header};
+//! use tower_contract::{ApiError, ContractLayer, CorsPolicy, TimeoutLayer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! async fn recording(Path(id): Path<u32>) -> Result<String, ApiError> {
+//!     match id {
+//!         1 => Ok("one".to_owned()),
+//!         _ => Err(ApiError::not_found().with_description(format!("There is no recording {id}."))),
+//!     }
+//! }
+//!
+//! let policy = CorsPolicy::builder(["https://app.example.com"])
+//!     .allow_methods([Method::GET, Method::POST, Method::PUT, Method::OPTIONS])
+//!     .allow_headers([header::AUTHORIZATION, header::ORIGIN, header::CONTENT_TYPE])
+//!     .build()?;
+//! let contract = ContractLayer::new(policy)
+//!     .public_url("https://api.example.com".parse()?)
+//!     .timeout(TimeoutLayer::new(Duration::from_secs(2)));
+//! let app: Router = Router::new().route("/recordings/{id}", get(recording)).layer(contract);
+//! # let _ = app;
+//! # Ok(()) }
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default. `axum`: `IntoResponse` for [`ApiError`], and the path before `nest` in the
+//! `uri` member. `hyper`: errors of hyper and hyper-util's client are 502. `buffer`: errors of
+//! `tower::buffer` are 503. `tracing`: one event for each error, by the layer that decides.
+//!
+//! # What it does not do
+//!
+//! It does not cover what is answered before a service is called (hyper's own 400, 414 and 431), what
+//! fails after the head was sent (the client sees a broken message), `panic = "abort"`, and the time
+//! that a body takes. It never reads a request body and never changes a status.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+// Floor 0: the error as a value.
 mod api_error;
+
+// Floor 1: rendering, recognition, control flow.
+mod body;
+mod format;
+mod protocol;
+mod request_head;
 mod short_circuit;
-pub use crate::api_error::{ApiError, Cause};
+mod unwind;
+
+// Floor 2: the layers. They never name each other.
+mod catch_error;
+mod cors;
+mod error_body;
+mod method_guard;
+mod panic_to_error;
+mod timeout;
+
+// Floor 3: their order.
+mod stack;
+
+pub use crate::{
+    api_error::{ApiError, Cause},
+    body::BodyError,
+    catch_error::{CatchErrorLayer, ServiceErrorReport},
+    cors::{
+        CorsContractLayer, CorsPolicy, CorsPolicyBuilder, CorsPolicyError, CorsPolicyHandle,
+        CorsPolicyProblem, CorsPolicyProblemKind, CorsPolicySetting, CorsPolicySource,
+        OriginHeader,
+    },
+    error_body::{
+        ErrorBodyLayer, ErrorSource, NoErrorBody, PublicUrl, PublicUrlError, RewriteReport,
+    },
+    format::{
+        Envelope, EnvelopeFormat, ErrorFormat, Occurrence, ProblemDetailsFormat,
+        WrappedEnvelopeFormat,
+    },
+    method_guard::{MethodGuardError, MethodGuardLayer},
+    panic_to_error::{PanicPlace, PanicReport, PanicToErrorLayer},
+    stack::ContractLayer,
+    timeout::TimeoutLayer,
+};
+
+/// The services that the layers make, with their futures and bodies: for naming them in types.
+pub mod service {
+    pub use crate::{
+        body::ResponseBody,
+        catch_error::{CatchError, ResponseFuture as CatchErrorFuture},
+        cors::{CorsContract, ResponseFuture as CorsContractFuture},
+        error_body::{ErrorBody, ResponseFuture as ErrorBodyFuture},
+        method_guard::{MethodGuard, ResponseFuture as MethodGuardFuture},
+        panic_to_error::{GuardedBody, PanicToError, ResponseFuture as PanicToErrorFuture},
+        stack::{AnyBody, AnyBodyFuture, Contract},
+        timeout::{ResponseFuture as TimeoutFuture, Timeout},
+    };
+}

@@ -1,0 +1,377 @@
+//! Answers 500, 502, 503 or 413 when the service fails with an `Err`.
+//!
+//! # What it promises
+//!
+//! The error type becomes `Infallible`. The error and its sources, at most 16 deep, decide the status:
+//! an [`ApiError`] is sent as it is; tower's and tokio's `Elapsed`, tower's `Overloaded` and (feature
+//! `buffer`) a closed buffer are 503; `LengthLimitError` is 413; an `io::Error` of a connection and
+//! (feature `hyper`) errors of hyper and of hyper-util's client are 502; anything else is 500. The
+//! error's text goes to [`on_error`](CatchErrorLayer::on_error) and to the event, never to the client.
+//!
+//! An error of `poll_ready` is answered too: it is kept, the service counts as ready, and the next
+//! `call` takes it. Backpressure stays: a pending service is pending.
+//!
+//! # What it leaves alone
+//!
+//! Responses, whatever their status, and errors of bodies. A service that is broken for good (a closed
+//! buffer) stays so: each request is answered 503.
+//!
+//! # Where it goes
+//!
+//! Directly round the services that can fail, inside the layer that writes the error body.
+//!
+//! # Example
+//!
+//! ```
+//! use http::{Request, Response, StatusCode};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//! use tower_contract::CatchErrorLayer;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let service = ServiceBuilder::new()
+//!     .layer(CatchErrorLayer::new().on_error(|report| eprintln!("{}", report.error)))
+//!     .service(service_fn(async |request: Request<()>| match request.uri().path() {
+//!         "/" => Ok(Response::new(String::from("hello"))),
+//!         _ => Err(BoxError::from("the database password is wrong")),
+//!     }));
+//! let ask = |path| Request::builder().uri(path).body(()).unwrap();
+//!
+//! let healthy = service.clone().oneshot(ask("/")).await.unwrap();
+//! assert_eq!(healthy.body(), "hello");
+//!
+//! let failed = service.oneshot(ask("/fail")).await.unwrap();
+//! assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+//! assert_eq!(failed.body(), "");
+//! # }
+//! ```
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::Future,
+    io,
+    iter::successors,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Method, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    api_error::{ApiError, Cause},
+    body::BoxError,
+    request_head::RequestHead,
+    unwind::Hook,
+};
+
+/// How deep the sources of an error are read; one that is its own source would never end.
+const MAX_SOURCES: usize = 16;
+
+/// Makes [`CatchError`] services.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CatchErrorLayer {
+    rules: Arc<Rules>,
+}
+
+/// The service that never fails: an `Err` of the one inside is a response.
+#[derive(Debug)]
+pub struct CatchError<S> {
+    inner: S,
+    rules: Arc<Rules>,
+    /// An error of `poll_ready`, answered by the next `call`.
+    kept: Option<ApiError>,
+}
+
+pin_project! {
+    /// The service's response, or the one that its error becomes.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        // `None`: the error was kept from `poll_ready`, and is in `kept`.
+        #[pin]
+        inner: Option<F>,
+        kept: Option<ApiError>,
+        rules: Arc<Rules>,
+        head: Option<Box<RequestHead>>,
+    }
+}
+
+/// An error of the service, as [`CatchErrorLayer::on_error`] is told of it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServiceErrorReport<'a> {
+    /// The method of the request; `None` if the service failed before it took one.
+    pub method: Option<&'a Method>,
+    /// The path of the request, percent-encoded, without the query; `None` likewise.
+    pub uri: Option<&'a str>,
+    /// The error itself, for the log only.
+    pub error: &'a (dyn Error + 'static),
+    /// What the client is told.
+    pub answered: &'a ApiError,
+}
+
+#[derive(Clone, Debug)]
+struct Rules {
+    classify: Hook<Classify>,
+    on_error: Hook<OnError>,
+}
+
+type Classify = dyn Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync;
+type OnError = dyn Fn(&ServiceErrorReport<'_>) + Send + Sync;
+
+// ===== impl CatchErrorLayer =====
+
+impl CatchErrorLayer {
+    /// With the built-in classification alone.
+    pub fn new() -> Self {
+        Self {
+            rules: Arc::new(Rules {
+                classify: Hook::NONE,
+                on_error: Hook::NONE,
+            }),
+        }
+    }
+
+    /// Asks `classify` first, with the outermost error; `None` leaves it to the built-in rules.
+    ///
+    /// What it says is sent: 504, for example, for a deadline of an upstream. If it panics, the
+    /// built-in rules decide.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use tower_contract::{ApiError, CatchErrorLayer, Cause};
+    ///
+    /// let layer = CatchErrorLayer::new().classify(|error| {
+    ///     error.is::<tokio::time::error::Elapsed>().then(|| {
+    ///         ApiError::new(StatusCode::GATEWAY_TIMEOUT).with_cause(Cause::Timeout)
+    ///     })
+    /// });
+    /// # let _ = layer;
+    /// ```
+    pub fn classify<C>(mut self, classify: C) -> Self
+    where
+        C: Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync + 'static,
+    {
+        Arc::make_mut(&mut self.rules).classify = Hook::new(Arc::new(classify));
+        self
+    }
+
+    /// Calls `hook` for each error, before the client is answered. A panic in it is swallowed.
+    pub fn on_error<H>(mut self, hook: H) -> Self
+    where
+        H: Fn(&ServiceErrorReport<'_>) + Send + Sync + 'static,
+    {
+        Arc::make_mut(&mut self.rules).on_error = Hook::new(Arc::new(hook));
+        self
+    }
+}
+
+impl Default for CatchErrorLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for CatchErrorLayer {
+    type Service = CatchError<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CatchError {
+            inner,
+            rules: Arc::clone(&self.rules),
+            kept: None,
+        }
+    }
+}
+
+// ===== the decision =====
+
+/// What an error says to the client.
+fn classify(error: &(dyn Error + 'static)) -> ApiError {
+    let said = sources(error).find_map(|error| error.downcast_ref::<ApiError>());
+    let known = || sources(error).find_map(known);
+    said.cloned().or_else(known).unwrap_or(UNKNOWN)
+}
+
+/// The error and what caused it, outermost first.
+fn sources<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |error| source(*error)).take(MAX_SOURCES)
+}
+
+fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>() {
+        // `source` of an io::Error skips the error that it was made from.
+        Some(io) => io.get_ref().map(|inner| inner as _),
+        None => error.source(),
+    }
+}
+
+fn known(error: &(dyn Error + 'static)) -> Option<ApiError> {
+    if error.is::<tower::timeout::error::Elapsed>() || error.is::<tokio::time::error::Elapsed>() {
+        return Some(ELAPSED);
+    }
+    if error.is::<tower::load_shed::error::Overloaded>() || is_closed_buffer(error) {
+        return Some(OVERLOADED);
+    }
+    if error.is::<http_body_util::LengthLimitError>() {
+        return Some(TOO_LARGE);
+    }
+    let io = error.downcast_ref::<io::Error>();
+    (io.is_some_and(is_connection_error) || is_hyper(error)).then_some(UPSTREAM)
+}
+
+fn is_connection_error(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NotConnected
+            | Kind::BrokenPipe
+            | Kind::TimedOut
+            | Kind::UnexpectedEof
+    )
+}
+
+#[cfg(feature = "buffer")]
+fn is_closed_buffer(error: &(dyn Error + 'static)) -> bool {
+    error.is::<tower::buffer::error::Closed>()
+}
+
+#[cfg(not(feature = "buffer"))]
+fn is_closed_buffer(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+#[cfg(feature = "hyper")]
+fn is_hyper(error: &(dyn Error + 'static)) -> bool {
+    error.is::<hyper::Error>() || error.is::<hyper_util::client::legacy::Error>()
+}
+
+#[cfg(not(feature = "hyper"))]
+fn is_hyper(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+impl Rules {
+    /// Decides what `error` becomes, and tells who wants to know.
+    fn answer(&self, error: &(dyn Error + 'static), head: Option<&RequestHead>) -> ApiError {
+        let own = self.classify.run(|rule| rule(error)).flatten();
+        let answered = own.unwrap_or_else(|| classify(error));
+        let uri = head.map(RequestHead::report_uri);
+        let report = ServiceErrorReport {
+            method: head.map(RequestHead::method),
+            uri: uri.as_ref().map(|uri| uri.as_str()),
+            error,
+            answered: &answered,
+        };
+        report.record();
+        self.on_error.run(|hook| hook(&report));
+        answered
+    }
+}
+
+// ===== impl CatchError =====
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for CatchError<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S::Error: Into<BoxError>,
+    ResBody: Default,
+{
+    type Response = S::Response;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.kept.is_none() {
+            if let Err(error) = ready!(self.inner.poll_ready(cx)) {
+                self.kept = Some(self.rules.answer(&*error.into(), None));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let kept = self.kept.take();
+        let head = RequestHead::for_report(&request, self.rules.on_error.is_set());
+        let inner = kept.is_none().then(|| self.inner.call(request));
+        ResponseFuture {
+            inner,
+            kept,
+            rules: Arc::clone(&self.rules),
+            head,
+        }
+    }
+}
+
+/// A clone starts with nothing kept: the error was of this one's readiness.
+impl<S: Clone> Clone for CatchError<S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            rules: Arc::clone(&self.rules),
+            kept: None,
+        }
+    }
+}
+
+// ===== impl ResponseFuture =====
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+    B: Default,
+{
+    type Output = Result<Response<B>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return match this.kept.take() {
+                Some(error) => Poll::Ready(Ok(error.into_http())),
+                None => Poll::Pending,
+            };
+        };
+        let output = ready!(inner.poll(cx));
+        this.inner.set(None);
+        Poll::Ready(Ok(output.unwrap_or_else(|error| {
+            let error = error.into();
+            this.rules.answer(&*error, this.head.as_deref()).into_http()
+        })))
+    }
+}
+
+impl ServiceErrorReport<'_> {
+    #[cfg(feature = "tracing")]
+    fn record(&self) {
+        let error = crate::unwind::displayed(&self.error);
+        let (method, uri) = (self.method.map(Method::as_str), self.uri);
+        let status = self.answered.status().as_u16();
+        tracing::error!(status, method, uri, error, "the service failed");
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    const fn record(&self) {}
+}
+
+/// 500: an error that nothing here knows.
+const UNKNOWN: ApiError = ApiError::internal().with_cause(Cause::Service);
+/// 503: a time limit inside the service passed.
+const ELAPSED: ApiError = ApiError::unavailable().with_cause(Cause::Timeout);
+/// 503: a limit of requests is reached, or a queue is closed.
+const OVERLOADED: ApiError = ApiError::unavailable().with_cause(Cause::Overload);
+/// 502: a system behind the service refused, broke off or did not answer.
+const UPSTREAM: ApiError = ApiError::bad_gateway().with_cause(Cause::Upstream);
+/// 413: the request content is longer than the service reads.
+const TOO_LARGE: ApiError = ApiError::new(StatusCode::PAYLOAD_TOO_LARGE);

@@ -1,0 +1,185 @@
+//! Puts the contract's CORS headers on every response and answers preflights itself.
+//!
+//! # What it promises
+//!
+//! - Every response carries `Access-Control-Allow-Origin` (and the contract's own spelling,
+//!   `Access-Control-Allow-Origins`), `-Allow-Headers`, `-Allow-Methods` and `-Allow-Credentials:
+//!   true`, one line each; errors too, so that a page can read them.
+//! - The origin is the request's if it has exactly one `Origin` line, byte-equal to a configured
+//!   one; otherwise it is the first server url, and the browser keeps the foreign page out.
+//! - A CORS-preflight request (Fetch, 3.2.2: `OPTIONS` with `Origin` and
+//!   `Access-Control-Request-Method`) is answered 200 without body and does not reach the service.
+//! - `Vary: Origin` on every response if there is more than one server url or the policy is live,
+//!   merged into the `Vary` of the service.
+//! - What the service says in `Access-Control-*` fields is removed: the policy is the whole truth.
+//!
+//! # What it leaves alone
+//!
+//! - Status, body and all other headers. Any other `OPTIONS` request reaches the service.
+//! - It authorizes nobody: a client that is no browser ignores CORS, and a foreign page's simple
+//!   requests reach the service as they would without the layer.
+//! - An `Err` of the service passes, without headers: turn it into a response further in.
+//!
+//! # Where it goes
+//!
+//! Outermost: a page can read only the refusals and errors that are made inside it.
+//!
+//! # Example
+//!
+//! ```
+//! use http::{Request, Response};
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_contract::{CorsContractLayer, CorsPolicy};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = CorsPolicy::builder(["https://app.example.com"]).build()?;
+//! let inner = service_fn(async |_: Request<String>| {
+//!     Ok::<_, std::convert::Infallible>(Response::new("hello".to_owned()))
+//! });
+//! let service = CorsContractLayer::new(policy).layer(inner);
+//!
+//! let request = Request::get("/").header("origin", "https://app.example.com");
+//! let response = service.clone().oneshot(request.body(String::new())?).await?;
+//! assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example.com");
+//! assert_eq!(response.headers()["access-control-allow-credentials"], "true");
+//! assert_eq!(response.body(), "hello");
+//!
+//! let preflight = Request::options("/")
+//!     .header("origin", "https://app.example.com")
+//!     .header("access-control-request-method", "POST");
+//! let response = service.oneshot(preflight.body(String::new())?).await?;
+//! assert_eq!(response.status(), 200);
+//! assert_eq!(response.headers()["access-control-allow-methods"], "GET, POST, OPTIONS");
+//! assert_eq!(response.body(), "");
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod live;
+mod names;
+mod origin;
+mod policy;
+mod problem;
+mod request;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::answer::Answer;
+pub use self::{
+    live::{CorsPolicyHandle, CorsPolicySource},
+    policy::{CorsPolicy, CorsPolicyBuilder, OriginHeader},
+    problem::{CorsPolicyError, CorsPolicyProblem, CorsPolicyProblemKind, CorsPolicySetting},
+};
+use crate::short_circuit::{ShortCircuit, give_back_readiness};
+
+/// Makes [`CorsContract`] services, by a policy or by a handle through which it is replaced.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CorsContractLayer {
+    policy: CorsPolicySource,
+}
+
+/// The service that puts the contract's CORS headers on every response.
+#[derive(Clone, Debug)]
+pub struct CorsContract<S> {
+    inner: S,
+    policy: CorsPolicySource,
+}
+
+pin_project! {
+    /// The service's response, or the answer to a preflight, with the contract's headers.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: ShortCircuit<F, Preflight>,
+        answer: Answer,
+    }
+}
+
+// ===== impl CorsContractLayer =====
+
+impl CorsContractLayer {
+    /// By this [`CorsPolicy`], or by the policy that a [`CorsPolicyHandle`] has when a request comes.
+    pub fn new(policy: impl Into<CorsPolicySource>) -> Self {
+        Self {
+            policy: policy.into(),
+        }
+    }
+}
+
+impl<S> Layer<S> for CorsContractLayer {
+    type Service = CorsContract<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CorsContract {
+            inner,
+            policy: self.policy.clone(),
+        }
+    }
+}
+
+// ===== impl CorsContract =====
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for CorsContract<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    ResBody: Default,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let answer = self.policy.answer(request.method(), request.headers());
+        let inner = if answer.is_preflight() {
+            give_back_readiness(&mut self.inner);
+            ShortCircuit::decided(Preflight)
+        } else {
+            ShortCircuit::inner(self.inner.call(request))
+        };
+        ResponseFuture { inner, answer }
+    }
+}
+
+// ===== impl ResponseFuture =====
+
+impl<F, ResBody, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        this.answer.write(response.headers_mut());
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// The answer to a CORS-preflight request, to which the contract's lines are still to be written:
+/// 200, as for every success of the contract, and no body.
+#[derive(Debug)]
+struct Preflight;
+
+impl<B: Default> From<Preflight> for Response<B> {
+    fn from(Preflight: Preflight) -> Self {
+        Self::new(B::default())
+    }
+}

@@ -1,0 +1,471 @@
+//! Writes the body of every error response: one envelope, whoever failed.
+//!
+//! # What it promises
+//!
+//! Every response with a status of 400..=599 gets `content-type: application/json`, an exact
+//! `content-length` and the five members of the envelope. The status is never changed. What the body
+//! says comes from the first of these:
+//!
+//! 1. the [`ApiError`] in the response's extensions, at any status;
+//! 2. for a 4xx, what the service wrote: an envelope, problem details (RFC 9457), plain text;
+//! 3. the status. A 5xx that carries no [`ApiError`] says nothing else: not a byte of it is sent.
+//!
+//! Texts are made safe: one line, no control or bidi characters, a title of at most 128 and a
+//! description of at most 512 characters. `http_method` and `uri` are this layer's own. Headers that
+//! speak of the old body are removed; `x-content-type-options: nosniff` and `cache-control: no-store`
+//! are added where absent. To HEAD the head is the same, without `content-length` and body.
+//!
+//! # What it leaves alone
+//!
+//! Every other status: the body is not polled, not boxed, not copied. gRPC. A response whose
+//! extensions hold [`NoErrorBody`]. `Accept`: the contract has one format. Of the service's error
+//! body only what is ready at once is read, at most 8 KiB of text or 64 KiB of JSON: an answer never
+//! waits for a body.
+//!
+//! # Where it goes
+//!
+//! Inside CORS, so that a page can read what it writes; outside every layer that answers by itself,
+//! and outside compression, which must not encode a body that is replaced.
+//!
+//! # Example
+//!
+//! ```
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::{BodyExt, Full};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tower_contract::ErrorBodyLayer;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let service = ServiceBuilder::new()
+//!     .layer(ErrorBodyLayer::new().public_url("https://api.example.com".parse().unwrap()))
+//!     .service(service_fn(async |request: Request<()>| {
+//!         let mut response = Response::new(Full::<bytes::Bytes>::from("hello"));
+//!         if request.uri().path() != "/" {
+//!             *response.status_mut() = StatusCode::NOT_FOUND;
+//!         }
+//!         Ok::<_, std::convert::Infallible>(response)
+//!     }));
+//! let ask = |path| Request::builder().uri(path).body(()).unwrap();
+//!
+//! let healthy = service.clone().oneshot(ask("/")).await.unwrap();
+//! assert_eq!(healthy.into_body().collect().await.unwrap().to_bytes(), "hello");
+//!
+//! let missing = service.oneshot(ask("/nope")).await.unwrap();
+//! assert_eq!(missing.headers()["content-type"], "application/json");
+//! assert_eq!(
+//!     missing.into_body().collect().await.unwrap().to_bytes(),
+//!     r#"{"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/nope"}"#,
+//! );
+//! # }
+//! ```
+
+mod foreign;
+mod text;
+mod uri;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+pub use self::{
+    foreign::ErrorSource,
+    uri::{PublicUrl, PublicUrlError},
+};
+use self::{
+    foreign::Foreign,
+    text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
+    uri::UriRule,
+};
+use crate::{
+    api_error::ApiError,
+    body::ResponseBody,
+    format::{EnvelopeFormat, ErrorFormat, Occurrence},
+    protocol::is_grpc,
+    request_head::RequestHead,
+    unwind::{Hook, catch},
+};
+
+/// Makes [`ErrorBody`] services: how error bodies are written, and what their `uri` shows.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ErrorBodyLayer<F = EnvelopeFormat> {
+    rules: Arc<Rules<F>>,
+}
+
+/// The service that writes the error bodies of the one inside.
+#[derive(Clone, Debug)]
+pub struct ErrorBody<S, F = EnvelopeFormat> {
+    inner: S,
+    rules: Arc<Rules<F>>,
+}
+
+pin_project! {
+    /// The service's response; an error response with its body written.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F, Fmt = EnvelopeFormat> {
+        #[pin]
+        inner: F,
+        head: RequestHead,
+        is_grpc: bool,
+        rules: Arc<Rules<Fmt>>,
+    }
+}
+
+/// A response extension: this response keeps the body that it has, whatever its status.
+///
+/// For a proxy that relays errors as they are. Headers of the CORS layer are still added.
+///
+/// ```
+/// # use http::{Response, StatusCode};
+/// use tower_contract::NoErrorBody;
+///
+/// let mut relayed = Response::new("<html>..</html>");
+/// *relayed.status_mut() = StatusCode::BAD_GATEWAY;
+/// relayed.extensions_mut().insert(NoErrorBody);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoErrorBody;
+
+/// An error body that was written, as [`ErrorBodyLayer::on_rewrite`] is told of it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RewriteReport<'a> {
+    /// The method of the request.
+    pub method: &'a Method,
+    /// The path of the request, percent-encoded, without the query.
+    pub uri: &'a str,
+    /// The status of the response.
+    pub status: StatusCode,
+    /// Where the texts came from.
+    pub source: ErrorSource,
+}
+
+#[derive(Clone, Debug)]
+struct Rules<F> {
+    format: F,
+    uri: UriRule,
+    on_rewrite: Hook<OnRewrite>,
+}
+
+type OnRewrite = dyn Fn(&RewriteReport<'_>) + Send + Sync;
+
+// ===== impl ErrorBodyLayer =====
+
+impl ErrorBodyLayer {
+    /// Writes the contract's envelope; `uri` is the path alone.
+    pub fn new() -> Self {
+        let rules = Rules {
+            format: EnvelopeFormat,
+            uri: UriRule::default(),
+            on_rewrite: Hook::NONE,
+        };
+        Self {
+            rules: Arc::new(rules),
+        }
+    }
+}
+
+impl<F: Clone> ErrorBodyLayer<F> {
+    /// Makes `uri` absolute: this URL and the path. `Host` is never used, a client can send any.
+    pub fn public_url(mut self, url: PublicUrl) -> Self {
+        Arc::make_mut(&mut self.rules).uri.public_url = Some(url);
+        self
+    }
+
+    /// Shows the query in `uri`: these keys with their values, the others as `key=***`.
+    ///
+    /// Without this the query is dropped: it may hold phone numbers and tokens.
+    pub fn keep_query<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        let keys = keys.into_iter().map(Into::into).collect();
+        Arc::make_mut(&mut self.rules).uri.keep_query = Some(keys);
+        self
+    }
+
+    /// Writes error bodies in another format.
+    pub fn format<G: ErrorFormat>(self, format: G) -> ErrorBodyLayer<G> {
+        let Rules {
+            uri,
+            on_rewrite,
+            format: _,
+        } = Arc::unwrap_or_clone(self.rules);
+        ErrorBodyLayer {
+            rules: Arc::new(Rules {
+                format,
+                uri,
+                on_rewrite,
+            }),
+        }
+    }
+
+    /// Calls `hook` for each error body, before it is sent. A panic in it is swallowed.
+    pub fn on_rewrite<H>(mut self, hook: H) -> Self
+    where
+        H: Fn(&RewriteReport<'_>) + Send + Sync + 'static,
+    {
+        Arc::make_mut(&mut self.rules).on_rewrite = Hook::new(Arc::new(hook));
+        self
+    }
+}
+
+impl Default for ErrorBodyLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S, F> Layer<S> for ErrorBodyLayer<F> {
+    type Service = ErrorBody<S, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ErrorBody {
+            inner,
+            rules: Arc::clone(&self.rules),
+        }
+    }
+}
+
+// ===== the decisions =====
+
+/// Whether this layer writes the body of `response`.
+fn is_ours<B>(response: &Response<B>) -> bool {
+    let status = response.status();
+    (status.is_client_error() || status.is_server_error())
+        && response.extensions().get::<NoErrorBody>().is_none()
+        && !is_grpc(response.headers())
+}
+
+/// Whether a header speaks of the body that is replaced (RFC 9110, 8; RFC 9530).
+///
+/// What a 416 says of ranges is about the resource (RFC 9110, 15.5.17).
+fn describes_old_body(name: &HeaderName, status: StatusCode) -> bool {
+    match name.as_str() {
+        "content-length"
+        | "content-encoding"
+        | "content-language"
+        | "content-location"
+        | "content-disposition"
+        | "content-md5"
+        | "content-digest"
+        | "repr-digest"
+        | "digest"
+        | "etag"
+        | "last-modified"
+        | "transfer-encoding"
+        | "trailer" => true,
+        "content-range" | "accept-ranges" => status != StatusCode::RANGE_NOT_SATISFIABLE,
+        _ => false,
+    }
+}
+
+// ===== impl ErrorBody =====
+
+impl<S, F, ReqBody, ResBody> Service<Request<ReqBody>> for ErrorBody<S, F>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Body<Data = Bytes>,
+    F: ErrorFormat,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, F>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        ResponseFuture {
+            head: RequestHead::of(&request),
+            is_grpc: is_grpc(request.headers()),
+            inner: self.inner.call(request),
+            rules: Arc::clone(&self.rules),
+        }
+    }
+}
+
+// ===== impl ResponseFuture =====
+
+impl<F, Fmt, B, E> Future for ResponseFuture<F, Fmt>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    Fmt: ErrorFormat,
+    B: Body<Data = Bytes>,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.inner.poll(cx))?;
+        Poll::Ready(Ok(if *this.is_grpc || !is_ours(&response) {
+            response.map(ResponseBody::inner)
+        } else {
+            this.rules.rewrite(this.head, response, cx)
+        }))
+    }
+}
+
+// ===== impl Rules =====
+
+impl<F: ErrorFormat> Rules<F> {
+    /// The response with its body written, or, to HEAD, left out.
+    fn rewrite<B>(
+        &self,
+        head: &RequestHead,
+        response: Response<B>,
+        cx: &mut Context<'_>,
+    ) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let (parts, body) = response.into_parts();
+        let mut response = Response::from_parts(parts, ());
+        let status = response.status();
+        let (content_type, bytes, source) = match ApiError::of(&response) {
+            Some(error) => {
+                let said = (error.title(), error.description(), error.code());
+                let (content_type, bytes) = self.write(head, status, said);
+                (content_type, bytes, ErrorSource::ApiError)
+            }
+            None => {
+                let foreign = Foreign::read(status, response.headers(), body, cx);
+                let code = foreign.code().unwrap_or(status.as_u16().into());
+                let said = (foreign.title(), foreign.description(), code);
+                let (content_type, bytes) = self.write(head, status, said);
+                (content_type, bytes, foreign.source())
+            }
+        };
+        self.report(head, status, source);
+        let to_head = head.method() == Method::HEAD;
+        let length = (!to_head).then_some(bytes.len());
+        set_headers(response.headers_mut(), status, content_type, length);
+        let body = if to_head {
+            ResponseBody::head_only()
+        } else {
+            ResponseBody::written(bytes)
+        };
+        response.map(|()| body)
+    }
+
+    /// The body that says this title, description and code, made safe, and its `content-type`.
+    fn write(
+        &self,
+        head: &RequestHead,
+        status: StatusCode,
+        (title, description, code): (&str, &str, u32),
+    ) -> (HeaderValue, Bytes) {
+        let default = ApiError::new(status);
+        let title = sanitised(title, MAX_TITLE);
+        let description = sanitised(description, MAX_DESCRIPTION);
+        let uri = self.uri.show(head);
+        let error = Occurrence {
+            status,
+            http_method: head.method_text(),
+            title: non_empty(&title).unwrap_or(default.title()),
+            description: non_empty(&description).unwrap_or(default.description()),
+            code,
+            uri: uri.as_str(),
+        };
+        attempt(&self.format, &error)
+            .or_else(|| attempt(&EnvelopeFormat, &error))
+            .unwrap_or((HeaderValue::from_static("application/json"), LAST_RESORT))
+    }
+
+    fn report(&self, head: &RequestHead, status: StatusCode, source: ErrorSource) {
+        #[cfg(feature = "tracing")]
+        record(head, status, source);
+        self.on_rewrite.run(|hook| {
+            let uri = head.report_uri();
+            hook(&RewriteReport {
+                method: head.method(),
+                uri: uri.as_str(),
+                status,
+                source,
+            });
+        });
+    }
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// What `format` writes; `None` if it panics.
+fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderValue, Bytes)> {
+    let written = catch(|| {
+        let mut out = Vec::new();
+        format.write(error, &mut out);
+        (format.content_type(), Bytes::from(out))
+    });
+    written.ok()
+}
+
+/// Makes the head speak of the body that was written; `length` is unknown for HEAD.
+fn set_headers(
+    headers: &mut HeaderMap,
+    status: StatusCode,
+    content_type: HeaderValue,
+    length: Option<usize>,
+) {
+    while let Some(old) = headers
+        .keys()
+        .find(|name| describes_old_body(name, status))
+        .cloned()
+    {
+        headers.remove(old);
+    }
+    headers.insert(CONTENT_TYPE, content_type);
+    if let Some(length) = length {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    headers
+        .entry(X_CONTENT_TYPE_OPTIONS)
+        .or_insert(HeaderValue::from_static("nosniff"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// One event for an error that no layer of this crate decided; they have told theirs.
+#[cfg(feature = "tracing")]
+fn record(head: &RequestHead, status: StatusCode, source: ErrorSource) {
+    if source == ErrorSource::ApiError {
+        return;
+    }
+    let (method, uri) = (head.method_text(), head.report_uri());
+    let (uri, status) = (uri.as_str(), status.as_u16());
+    if status >= 500 {
+        tracing::warn!(
+            status,
+            method,
+            uri,
+            ?source,
+            "the service answered with an error"
+        );
+    } else {
+        tracing::debug!(
+            status,
+            method,
+            uri,
+            ?source,
+            "the service answered with an error"
+        );
+    }
+}
+
+/// Sent when no format could write: an envelope still, complete, that says nothing.
+const LAST_RESORT: Bytes = Bytes::from_static(
+    br#"{"http_method":"","title":"Error","description":"The request failed.","code":500,"uri":""}"#,
+);

@@ -1,0 +1,284 @@
+//! The `uri` member: what a client may see of the URI that it asked for.
+
+use std::{error::Error, fmt, str::FromStr};
+
+use url::Url;
+
+use crate::request_head::{RequestHead, UriText};
+
+/// Where clients reach the service: the start of an absolute `uri` member.
+///
+/// `http` or `https`, a host, and optionally a port and a path, for a service behind a prefix.
+/// Trailing slashes are dropped; the path of the request is appended, never resolved against it.
+///
+/// ```
+/// use tower_contract::PublicUrl;
+///
+/// let url: PublicUrl = "https://api.example.com/v1/".parse()?;
+/// assert_eq!(url.to_string(), "https://api.example.com/v1");
+///
+/// let error = "https://user@api.example.com?a".parse::<PublicUrl>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "public URL \"https://user@api.example.com?a\": it has userinfo; it has a query; \
+///      use \"https://api.example.com\"",
+/// );
+/// # Ok::<(), tower_contract::PublicUrlError>(())
+/// ```
+///
+/// # Errors
+///
+/// Parsing lists every reason at once: not an absolute `http` or `https` URL with a host; userinfo;
+/// a query; a fragment; white space or a backslash in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PublicUrl(String);
+
+/// Why a text is no [`PublicUrl`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrlError {
+    value: String,
+    problems: Vec<&'static str>,
+    corrected: Option<String>,
+}
+
+// ===== impl PublicUrl =====
+
+impl FromStr for PublicUrl {
+    type Err = PublicUrlError;
+
+    fn from_str(value: &str) -> Result<Self, Self::Err> {
+        let fail = |problems, corrected| {
+            Err(PublicUrlError {
+                value: value.to_owned(),
+                problems,
+                corrected,
+            })
+        };
+        let Some(mut url) = http_url(value) else {
+            return fail(
+                vec!["it is not an absolute http or https URL with a host"],
+                None,
+            );
+        };
+        let flaws = [
+            (
+                !url.username().is_empty() || url.password().is_some(),
+                "it has userinfo",
+            ),
+            (url.query().is_some(), "it has a query"),
+            (url.fragment().is_some(), "it has a fragment"),
+            (
+                value.contains(is_repaired),
+                "it has white space or a backslash in it",
+            ),
+        ];
+        let problems: Vec<_> = flaws
+            .into_iter()
+            .filter_map(|(present, problem)| present.then_some(problem))
+            .collect();
+        // Only URLs that cannot have userinfo refuse these, and http has it.
+        let _ = (url.set_username(""), url.set_password(None));
+        url.set_query(None);
+        url.set_fragment(None);
+        let url = url.as_str().trim_end_matches('/').to_owned();
+        if problems.is_empty() {
+            Ok(Self(url))
+        } else {
+            fail(problems, Some(url))
+        }
+    }
+}
+
+/// The URL, if it is one of http with its two slashes; the URL Standard would add them silently.
+fn http_url(value: &str) -> Option<Url> {
+    let (scheme, rest) = value.split_once("://")?;
+    let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let has_host = !rest.starts_with(['/', '?', '#']);
+    Url::parse(value)
+        .ok()
+        .filter(|url| is_http && has_host && url.has_host())
+}
+
+/// What the URL Standard drops or replaces in silence.
+fn is_repaired(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || character == '\\'
+}
+
+impl TryFrom<&str> for PublicUrl {
+    type Error = PublicUrlError;
+
+    fn try_from(value: &str) -> Result<Self, Self::Error> {
+        value.parse()
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for PublicUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "public URL {:?}: {}",
+            self.value,
+            self.problems.join("; ")
+        )?;
+        match &self.corrected {
+            Some(corrected) => write!(f, "; use {corrected:?}"),
+            None => f.write_str(", like \"https://api.example.com\""),
+        }
+    }
+}
+
+impl Error for PublicUrlError {}
+
+// ===== the member =====
+
+/// How requests' URIs are shown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UriRule {
+    pub(super) public_url: Option<PublicUrl>,
+    /// Keys of the query that are shown with their values; `None`: the query is dropped.
+    pub(super) keep_query: Option<Vec<String>>,
+}
+
+impl UriRule {
+    pub(super) fn show(&self, head: &RequestHead) -> UriText {
+        let mut uri = UriText::new();
+        match (&self.public_url, head.path()) {
+            // The asterisk form asks about the server itself.
+            (Some(public_url), "*") => uri.push_encoded(&public_url.0),
+            (Some(public_url), path) => {
+                uri.push_encoded(&public_url.0);
+                uri.push_encoded(path);
+            }
+            (None, path) => {
+                if path.starts_with("//") {
+                    // Alone it would read as a host (RFC 3986, 4.2).
+                    uri.push_encoded("/.");
+                }
+                uri.push_encoded(path);
+            }
+        }
+        if let (Some(keep), Some(query)) = (&self.keep_query, head.query()) {
+            push_query(&mut uri, query, keep);
+        }
+        uri
+    }
+}
+
+/// Appends the query with the values of all but the kept keys masked.
+fn push_query(uri: &mut UriText, query: &str, keep: &[String]) {
+    for (index, pair) in query.split('&').enumerate() {
+        uri.push_encoded(if index == 0 { "?" } else { "&" });
+        match pair.split_once('=') {
+            Some((key, _)) if keep.iter().any(|kept| kept == key) => uri.push_encoded(pair),
+            Some((key, _)) => {
+                uri.push_encoded(key);
+                uri.push_encoded("=***");
+            }
+            // A lone word is shown only if it is a kept key: it may be a token itself.
+            None if keep.iter().any(|kept| kept == pair) => uri.push_encoded(pair),
+            None => uri.push_encoded("***"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    #[track_caller]
+    fn shown(rule: &UriRule, target: &str) -> String {
+        let request = Request::builder().uri(target).body(()).unwrap();
+        rule.show(&RequestHead::of(&request)).as_str().to_owned()
+    }
+
+    #[test]
+    fn without_a_public_url_the_path_alone_is_shown() {
+        let rule = UriRule::default();
+        for (target, expected) in [
+            ("/x?token=s", "/x"),
+            ("//evil.example/x", "/.//evil.example/x"),
+            ("http://u:p@evil.example/x?y", "/x"),
+            ("http://evil.example", "/"),
+            ("*", "*"),
+            ("example.com:443", "/"),
+        ] {
+            assert_eq!(shown(&rule, target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_is_put_before_the_path() {
+        let public_url = "https://api.example.com:8443/v1//".parse().ok();
+        let rule = UriRule {
+            public_url,
+            keep_query: None,
+        };
+        for (target, expected) in [
+            ("/x?token=s", "https://api.example.com:8443/v1/x"),
+            ("//x", "https://api.example.com:8443/v1//x"),
+            ("/../x", "https://api.example.com:8443/v1/../x"),
+            ("*", "https://api.example.com:8443/v1"),
+            ("example.com:443", "https://api.example.com:8443/v1/"),
+        ] {
+            assert_eq!(shown(&rule, target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn only_the_kept_values_of_a_query_are_shown() {
+        let keep = |keys: &[&str]| UriRule {
+            public_url: None,
+            keep_query: Some(keys.iter().map(ToString::to_string).collect()),
+        };
+        let page = keep(&["page"]);
+        assert_eq!(shown(&page, "/x?token=s&page=2"), "/x?token=***&page=2");
+        assert_eq!(shown(&page, "/x?page"), "/x?page");
+        assert_eq!(
+            shown(&page, "/x?secret&=v&page=%22&a=b=c"),
+            "/x?***&=***&page=%22&a=***"
+        );
+        assert_eq!(shown(&keep(&[]), "/x?page=2"), "/x?page=***");
+        assert_eq!(shown(&page, "/x"), "/x");
+    }
+
+    #[test]
+    fn a_public_url_is_parsed_by_the_url_standard() {
+        for (value, expected) in [
+            ("http://localhost:8080", "http://localhost:8080"),
+            (
+                "HTTPS://Bücher.example:443/",
+                "https://xn--bcher-kva.example",
+            ),
+            ("http://[::1]:80/a/b/", "http://[::1]/a/b"),
+        ] {
+            assert_eq!(value.parse::<PublicUrl>().unwrap().to_string(), expected);
+        }
+        for value in [
+            "",
+            "api.example.com",
+            "ftp://a.example",
+            "http:/a.example",
+            "http://",
+            "http:///a",
+            "/a",
+        ] {
+            let error = value.parse::<PublicUrl>().unwrap_err().to_string();
+            assert!(
+                error.contains("not an absolute http or https URL with a host"),
+                "{error}"
+            );
+        }
+        let error = "http://a.example/a b#f"
+            .parse::<PublicUrl>()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("fragment; it has white space"), "{error}");
+    }
+}

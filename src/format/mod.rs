@@ -1,0 +1,72 @@
+//! An error occurrence as bytes: what a format is told, and the formats that are provided.
+
+mod envelope;
+mod problem;
+
+use http::{HeaderValue, StatusCode};
+
+pub use self::{
+    envelope::{Envelope, EnvelopeFormat, WrappedEnvelopeFormat},
+    problem::ProblemDetailsFormat,
+};
+
+/// Writes the body of an error response.
+///
+/// # What it promises
+///
+/// It is called once for each error body, never for a healthy response, with texts that are safe to
+/// send: sanitised, cut, and free of anything that a foreign 5xx said. `ErrorBodyLayer` sets
+/// `content-type` and `content-length` after it.
+///
+/// Writing cannot fail. A format that panics is caught, and [`EnvelopeFormat`] writes instead.
+///
+/// # Example
+///
+/// ```
+/// use http::HeaderValue;
+/// use tower_contract::{ErrorBodyLayer, ErrorFormat, Occurrence};
+///
+/// /// Nothing but the code: `{"code":404}`.
+/// #[derive(Clone)]
+/// struct CodeOnly;
+///
+/// impl ErrorFormat for CodeOnly {
+///     fn content_type(&self) -> HeaderValue {
+///         HeaderValue::from_static("application/json")
+///     }
+///
+///     fn write(&self, error: &Occurrence<'_>, out: &mut Vec<u8>) {
+///         out.extend_from_slice(format!(r#"{{"code":{}}}"#, error.code).as_bytes());
+///     }
+/// }
+///
+/// let layer = ErrorBodyLayer::new().format(CodeOnly);
+/// # let _ = layer;
+/// ```
+pub trait ErrorFormat: Clone + Send + Sync + 'static {
+    /// The `content-type` of what [`write`](Self::write) writes.
+    fn content_type(&self) -> HeaderValue;
+
+    /// Appends the whole body for `error` to `out`, which is empty and has no capacity.
+    ///
+    /// Where the length is known, `out.reserve_exact` saves the copy into a buffer of that size.
+    fn write(&self, error: &Occurrence<'_>, out: &mut Vec<u8>);
+}
+
+/// One error, as its response will tell it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Occurrence<'a> {
+    /// The status of the response, 400..=599.
+    pub status: StatusCode,
+    /// The method of the request, at most 32 bytes.
+    pub http_method: &'a str,
+    /// A short text for this kind of error, at most 128 characters.
+    pub title: &'a str,
+    /// What is wrong in this case, at most 512 characters.
+    pub description: &'a str,
+    /// The application's code, or the status.
+    pub code: u32,
+    /// The request's URI as the client may see it: percent-encoded, at most 2,048 bytes.
+    pub uri: &'a str,
+}

@@ -1,0 +1,185 @@
+//! What is remembered of a request after it was handed on: its method and its target.
+
+use http::{Method, Request, uri::PathAndQuery};
+
+/// The longest text that a response or a log line repeats of a request target.
+const MAX_URI_BYTES: usize = 2048;
+
+/// The longest method that is repeated; the longest registered one has 17 bytes.
+const MAX_METHOD_BYTES: usize = 32;
+
+/// The method of a request, and the path and query of its target.
+///
+/// The authority is not kept: an unvalidated `Host`, or userinfo, can then never be repeated.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestHead {
+    method: Method,
+    /// `None` for the authority form of CONNECT.
+    target: Option<PathAndQuery>,
+}
+
+impl RequestHead {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        Self {
+            method: request.method().clone(),
+            target: target(request).cloned(),
+        }
+    }
+
+    /// The head of `request` for a report, if `hooked` or if events of this crate are recorded.
+    ///
+    /// Boxed, so that a layer without hooks carries one word; a healthy request without hooks and
+    /// without a subscriber allocates nothing.
+    pub(crate) fn for_report<B>(request: &Request<B>, hooked: bool) -> Option<Box<Self>> {
+        (hooked || events_are_recorded()).then(|| Box::new(Self::of(request)))
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The method as an answer repeats it: at most 32 bytes.
+    pub(crate) fn method_text(&self) -> &str {
+        let method = self.method.as_str();
+        method.get(..MAX_METHOD_BYTES).unwrap_or(method)
+    }
+
+    /// The path; `*` for the asterisk form, `/` for the authority form.
+    pub(crate) fn path(&self) -> &str {
+        self.target.as_ref().map_or("/", PathAndQuery::path)
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.target.as_ref()?.query()
+    }
+
+    /// The path as hooks and events tell it: percent-encoded, cut, without the query.
+    pub(crate) fn report_uri(&self) -> UriText {
+        let mut uri = UriText::new();
+        uri.push_encoded(self.path());
+        uri
+    }
+}
+
+#[cfg(feature = "axum")]
+fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
+    // Inside `nest`, the request's own URI has lost the prefix that the client knows.
+    let original = request.extensions().get::<axum::extract::OriginalUri>();
+    original
+        .map_or_else(|| request.uri(), |original| &original.0)
+        .path_and_query()
+}
+
+#[cfg(not(feature = "axum"))]
+fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
+    request.uri().path_and_query()
+}
+
+#[cfg(feature = "tracing")]
+fn events_are_recorded() -> bool {
+    tracing::enabled!(tracing::Level::ERROR)
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn events_are_recorded() -> bool {
+    false
+}
+
+/// A URI under construction: at most 2,048 bytes, on the stack, cut before an incomplete escape.
+pub(crate) struct UriText {
+    bytes: [u8; MAX_URI_BYTES],
+    len: usize,
+    full: bool,
+}
+
+impl UriText {
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes: [0; MAX_URI_BYTES],
+            len: 0,
+            full: false,
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let written = self.bytes.get(..self.len).unwrap_or_default();
+        // Only whole pieces of ASCII are ever pushed.
+        str::from_utf8(written).unwrap_or_default()
+    }
+
+    /// Appends `text`, percent-encoding once what RFC 3986 does not allow in a path or query.
+    ///
+    /// What is encoded already stays as it is; nothing is decoded.
+    pub(crate) fn push_encoded(&mut self, text: &str) {
+        let mut rest = text.as_bytes();
+        while let Some((&byte, after)) = rest.split_first() {
+            match (byte, after) {
+                (b'%', [high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                    self.push(&[b'%', *high, *low]);
+                    rest = after.get(2..).unwrap_or_default();
+                    continue;
+                }
+                _ if is_allowed(byte) => self.push(&[byte]),
+                _ => self.push(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+            }
+            rest = after;
+        }
+    }
+
+    /// Appends a piece whole, or nothing from here on.
+    fn push(&mut self, piece: &[u8]) {
+        let end = self.len + piece.len();
+        match self.bytes.get_mut(self.len..end) {
+            Some(room) if !self.full => {
+                room.copy_from_slice(piece);
+                self.len = end;
+            }
+            _ => self.full = true,
+        }
+    }
+}
+
+/// Whether a byte stands for itself in a path or query: `pchar`, `/` and `?` (RFC 3986, 3.3, 3.4).
+const fn is_allowed(byte: u8) -> bool {
+    matches!(byte,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'
+        | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@' | b'/' | b'?')
+}
+
+const fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 {
+        b'0' + nibble
+    } else {
+        b'A' + nibble - 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(text: &str) -> String {
+        let mut uri = UriText::new();
+        uri.push_encoded(text);
+        uri.as_str().to_owned()
+    }
+
+    #[test]
+    fn a_path_is_encoded_once_and_never_decoded() {
+        assert_eq!(encoded("/a\"b/é/%2Fc%0d%0a"), "/a%22b/%C3%A9/%2Fc%0d%0a");
+        assert_eq!(encoded("/100%/%zz/%"), "/100%25/%25zz/%25");
+        assert_eq!(
+            encoded("/<>\\^`{|}[]\u{202e}"),
+            "/%3C%3E%5C%5E%60%7B%7C%7D%5B%5D%E2%80%AE"
+        );
+        assert_eq!(encoded("/a;b=c@d:e!$&'()*+,~?f"), "/a;b=c@d:e!$&'()*+,~?f");
+    }
+
+    #[test]
+    fn a_long_path_is_cut_before_an_incomplete_escape() {
+        assert_eq!(encoded(&"a".repeat(3000)).len(), 2048);
+        // 2,047 bytes, then an escape that would end at 2,050, then a byte that would fit.
+        assert_eq!(encoded(&format!("{}%20a", "a".repeat(2047))).len(), 2047);
+        assert_eq!(encoded(&"é".repeat(2000)).len(), 2046);
+    }
+}

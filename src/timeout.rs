@@ -1,0 +1,333 @@
+//! Answers 503 when the service takes too long to begin its response.
+//!
+//! # What it promises
+//!
+//! The clock starts in `call` and ends with the response's head. A response that is ready when the
+//! clock fires wins. When the limit has passed, the service's future is dropped before the answer is
+//! returned: 503, with `Retry-After` if configured (RFC 9110, 10.2.3). The timer is registered only
+//! once the service is pending; a limit of zero refuses unless the response is ready at once; one
+//! too long for the clock, as `Duration::MAX`, never fires.
+//!
+//! # What it leaves alone
+//!
+//! The bodies: a slow upload counts against the limit, a slow download does not. The wait for
+//! readiness, before `call`. A service that blocks its thread: no timer fires until it yields; use
+//! `spawn_blocking`. Work that the service has spawned goes on after its future is dropped.
+//!
+//! # Where it goes
+//!
+//! Innermost, so that only the service's own time counts. It needs tokio's timer: outside of a tokio
+//! runtime with time enabled, a pending service panics.
+//!
+//! # Example
+//!
+//! ```
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use http::{Request, Response, StatusCode};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tower_contract::TimeoutLayer;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let limit = TimeoutLayer::new(Duration::from_millis(10)).retry_after(Duration::from_secs(5));
+//! let service = ServiceBuilder::new().layer(limit).service(service_fn(
+//!     async |request: Request<()>| {
+//!         if request.uri().path() == "/slow" {
+//!             tokio::time::sleep(Duration::from_secs(60)).await;
+//!         }
+//!         Ok::<_, Infallible>(Response::new(String::from("done")))
+//!     },
+//! ));
+//! let ask = |path| Request::builder().uri(path).body(()).unwrap();
+//!
+//! let healthy = service.clone().oneshot(ask("/")).await.unwrap();
+//! assert_eq!(healthy.body(), "done");
+//!
+//! let refused = service.oneshot(ask("/slow")).await.unwrap();
+//! assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+//! assert_eq!(refused.headers()["retry-after"], "5");
+//! # }
+//! ```
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, Response, header::RETRY_AFTER, request::Parts};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    api_error::{ApiError, Cause},
+    request_head::RequestHead,
+};
+
+/// Makes [`Timeout`] services: a limit for all requests, or one for each.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TimeoutLayer {
+    rule: Arc<Rule>,
+}
+
+/// The service that answers 503 when the one inside takes too long.
+#[derive(Clone, Debug)]
+pub struct Timeout<S> {
+    inner: S,
+    rule: Arc<Rule>,
+}
+
+pin_project! {
+    /// The service's response, or 503 when the limit has passed.
+    pub struct ResponseFuture<F> {
+        // `None` once it has answered or was given up.
+        #[pin]
+        inner: Option<F>,
+        // `None`: no limit.
+        deadline: Option<Instant>,
+        // Made when the service is first seen pending.
+        #[pin]
+        timer: Option<Sleep>,
+        rule: Arc<Rule>,
+        head: Option<Box<RequestHead>>,
+    }
+}
+
+/// How long a request may take, and what a refused one is told.
+#[derive(Clone, Debug)]
+struct Rule {
+    limit: Limit,
+    retry_after: Option<HeaderValue>,
+}
+
+#[derive(Clone)]
+enum Limit {
+    None,
+    Same(Duration),
+    PerRequest(Arc<LimitOf>),
+}
+
+type LimitOf = dyn Fn(&Parts) -> Option<Duration> + Send + Sync;
+
+// ===== impl TimeoutLayer =====
+
+impl TimeoutLayer {
+    /// The same limit for every request.
+    pub fn new(limit: Duration) -> Self {
+        Self::with(Limit::Same(limit))
+    }
+
+    /// A limit chosen for each request from its head; `None` means none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_contract::TimeoutLayer;
+    ///
+    /// // Exports may take a minute, all else two seconds.
+    /// let layer = TimeoutLayer::per_request(|head| {
+    ///     let export = head.uri.path().starts_with("/export");
+    ///     Some(Duration::from_secs(if export { 60 } else { 2 }))
+    /// });
+    /// # let _ = layer;
+    /// ```
+    pub fn per_request<L>(limit: L) -> Self
+    where
+        L: Fn(&Parts) -> Option<Duration> + Send + Sync + 'static,
+    {
+        Self::with(Limit::PerRequest(Arc::new(limit)))
+    }
+
+    /// No limit at all.
+    pub(crate) fn unlimited() -> Self {
+        Self::with(Limit::None)
+    }
+
+    fn with(limit: Limit) -> Self {
+        Self {
+            rule: Arc::new(Rule {
+                limit,
+                retry_after: None,
+            }),
+        }
+    }
+
+    /// Sends `Retry-After` with the 503: whole seconds, rounded up, at least 1. Not sent by default,
+    /// because some intermediaries then repeat a POST.
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        let seconds = delay
+            .as_secs()
+            .saturating_add(u64::from(delay.subsec_nanos() > 0))
+            .max(1);
+        Arc::make_mut(&mut self.rule).retry_after = Some(HeaderValue::from(seconds));
+        self
+    }
+}
+
+impl Limit {
+    /// The decision: until when `request` may take.
+    ///
+    /// A limit that the clock cannot represent is none.
+    fn deadline<B>(&self, request: Request<B>) -> (Option<Instant>, Request<B>) {
+        match self {
+            Self::None => (None, request),
+            Self::Same(limit) => (Instant::now().checked_add(*limit), request),
+            Self::PerRequest(limit) => {
+                let (parts, body) = request.into_parts();
+                let limit = limit(&parts);
+                let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+                (deadline, Request::from_parts(parts, body))
+            }
+        }
+    }
+}
+
+impl<S> Layer<S> for TimeoutLayer {
+    type Service = Timeout<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Timeout {
+            inner,
+            rule: Arc::clone(&self.rule),
+        }
+    }
+}
+
+impl fmt::Debug for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Same(limit) => limit.fmt(f),
+            Self::PerRequest(_) => f.write_str("per request"),
+        }
+    }
+}
+
+// ===== impl Timeout =====
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Timeout<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Default,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let (deadline, request) = self.rule.limit.deadline(request);
+        let head = deadline.and_then(|_| RequestHead::for_report(&request, false));
+        ResponseFuture {
+            inner: Some(self.inner.call(request)),
+            deadline,
+            timer: None,
+            rule: Arc::clone(&self.rule),
+            head,
+        }
+    }
+}
+
+// ===== impl ResponseFuture =====
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        // The response first: work that is done is never thrown away.
+        if let Poll::Ready(output) = inner.poll(cx) {
+            this.inner.set(None);
+            return Poll::Ready(output);
+        }
+        let Some(deadline) = *this.deadline else {
+            return Poll::Pending;
+        };
+        ready!(poll_deadline(deadline, this.timer, cx));
+        this.inner.set(None);
+        #[cfg(feature = "tracing")]
+        record(this.head.as_deref());
+        let mut response = EXPIRED.into_http();
+        if let Some(delay) = &this.rule.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, delay.clone());
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Ready once the deadline has passed. Registers the timer when first asked before that.
+fn poll_deadline(
+    deadline: Instant,
+    mut timer: Pin<&mut Option<Sleep>>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    if let Some(timer) = timer.as_mut().as_pin_mut() {
+        return timer.poll(cx);
+    }
+    if deadline <= Instant::now() {
+        return Poll::Ready(());
+    }
+    timer.set(Some(sleep_until(deadline)));
+    timer
+        .as_pin_mut()
+        .map_or(Poll::Ready(()), |timer| timer.poll(cx))
+}
+
+impl<F: fmt::Debug> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("ResponseFuture");
+        debug
+            .field("inner", &self.inner)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "tracing")]
+fn record(head: Option<&RequestHead>) {
+    if let Some(head) = head {
+        tracing::warn!(
+            status = EXPIRED.status().as_u16(),
+            method = head.method_text(),
+            uri = head.report_uri().as_str(),
+            "time limit passed"
+        );
+    }
+}
+
+/// 503: "the application is unable to process the given request", in time.
+const EXPIRED: ApiError = ApiError::unavailable().with_cause(Cause::Timeout);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_whole_seconds_rounded_up_and_at_least_one() {
+        for (delay, expected) in [
+            (Duration::ZERO, "1"),
+            (Duration::from_millis(1), "1"),
+            (Duration::from_millis(1001), "2"),
+            (Duration::from_secs(30), "30"),
+            (Duration::MAX, "18446744073709551615"),
+        ] {
+            let layer = TimeoutLayer::unlimited().retry_after(delay);
+            assert_eq!(layer.rule.retry_after.as_ref().unwrap(), expected);
+        }
+    }
+}

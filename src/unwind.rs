@@ -1,0 +1,179 @@
+//! Runs someone else's code and keeps its panic.
+
+use std::{
+    any::Any,
+    fmt::{self, Write},
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+/// What is told of a panic in hooks and events: enough to find it, short enough for one log line.
+const MAX_MESSAGE_BYTES: usize = 1024;
+
+/// Runs `code`; a panic is its `Err`.
+///
+/// That `code` is unwind safe is asserted, not known: a mutex may be poisoned, a half-done change of
+/// shared state may stay. Whoever panics is never called again by the caller of this function.
+pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Panic {
+        payload: Some(payload),
+    })
+}
+
+/// A caught panic. Dropping it never panics, even where dropping its payload does.
+pub(crate) struct Panic {
+    payload: Option<Box<dyn Any + Send>>,
+}
+
+impl Panic {
+    /// The message, on one line: escaped, and cut at 1 KiB. For the log, never for the client.
+    pub(crate) fn message(&self) -> String {
+        let payload = self.payload.as_deref();
+        let text = payload.and_then(|any| {
+            let text = any.downcast_ref::<&'static str>().copied();
+            text.or_else(|| any.downcast_ref::<String>().map(String::as_str))
+        });
+        escaped(text.unwrap_or("a panic whose payload is not text"))
+    }
+}
+
+impl Drop for Panic {
+    fn drop(&mut self) {
+        let payload = self.payload.take();
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            // Its payload may be of the same kind: leak it rather than try again.
+            mem::forget(second);
+        }
+    }
+}
+
+/// `text` as one line of a log: controls, quotes and bidi characters escaped, at most 1 KiB.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars() {
+        let whole = line.len();
+        line.extend(character.escape_debug());
+        if line.len() > MAX_MESSAGE_BYTES {
+            line.truncate(whole);
+            break;
+        }
+    }
+    line
+}
+
+/// `error` as [`escaped`] text, read only as far as the line goes; empty if its `Display` panics.
+#[cfg(feature = "tracing")]
+pub(crate) fn displayed(error: &dyn fmt::Display) -> String {
+    let mut text = Beginning(String::new());
+    // An Err is the signal that the line is full.
+    let _ = catch(|| write!(text, "{error}"));
+    escaped(&text.0)
+}
+
+/// A writer that takes the first KiB and refuses the rest, so that an endless `Display` ends.
+#[cfg(feature = "tracing")]
+struct Beginning(String);
+
+#[cfg(feature = "tracing")]
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_MESSAGE_BYTES.saturating_sub(self.0.len());
+        if text.len() > room {
+            let fits = (0..=room).rev().find_map(|end| text.get(..end));
+            self.0.push_str(fits.unwrap_or_default());
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// A user's function that a layer calls when something went wrong, never for a healthy request.
+///
+/// A panic in it is swallowed: it must not turn one failure into two.
+pub(crate) struct Hook<F: ?Sized>(Option<Arc<F>>);
+
+impl<F: ?Sized> Hook<F> {
+    pub(crate) const NONE: Self = Self(None);
+
+    pub(crate) fn new(function: Arc<F>) -> Self {
+        Self(Some(function))
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Runs `call` with the user's function, if there is one and it does not panic.
+    pub(crate) fn run<T>(&self, call: impl FnOnce(&F) -> T) -> Option<T> {
+        let function = self.0.as_deref()?;
+        catch(|| call(function)).ok()
+    }
+}
+
+impl<F: ?Sized> Clone for Hook<F> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<F: ?Sized> fmt::Debug for Hook<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_set() { "set" } else { "none" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::panic_any;
+
+    struct DropPanics;
+
+    impl Drop for DropPanics {
+        fn drop(&mut self) {
+            panic_any(DropPanicsToo);
+        }
+    }
+
+    struct DropPanicsToo;
+
+    impl Drop for DropPanicsToo {
+        fn drop(&mut self) {
+            panic!("never dropped");
+        }
+    }
+
+    fn message_of(code: impl FnOnce()) -> String {
+        catch(code).expect_err("it panics").message()
+    }
+
+    #[test]
+    fn a_message_is_one_escaped_line_of_at_most_one_kib() {
+        assert_eq!(message_of(|| panic!("static")), "static");
+        assert_eq!(message_of(|| panic!("with {}", 1)), "with 1");
+        assert_eq!(
+            message_of(|| panic!("a\nb\u{1b}[31m\u{202e}")),
+            "a\\nb\\u{1b}[31m\\u{202e}"
+        );
+        assert_eq!(message_of(|| panic!("{}", "é".repeat(2000))).len(), 1024);
+        assert_eq!(
+            message_of(|| panic_any(7)),
+            "a panic whose payload is not text"
+        );
+    }
+
+    #[test]
+    fn a_payload_whose_drop_panics_is_dropped_in_silence() {
+        drop(catch(|| panic_any(DropPanics)));
+    }
+
+    #[test]
+    fn a_hook_that_panics_is_swallowed() {
+        let hook: Hook<dyn Fn() -> u8> = Hook::new(Arc::new(|| panic!("hook")));
+        assert_eq!(hook.run(|function| function()), None);
+        let hook: Hook<dyn Fn() -> u8> = Hook::new(Arc::new(|| 7));
+        assert_eq!(hook.run(|function| function()), Some(7));
+    }
+}
