@@ -46,7 +46,7 @@ async fn search(
         .page
         .into_iter()
         .map(|one| Representation::of(one, &api.media));
-    Ok(Json(Page {
+    Ok(Json(SearchResult {
         recordings: recordings.collect(),
         page: search.page(),
         page_size: search.page_size(),
@@ -107,7 +107,7 @@ async fn remove(
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+struct SearchResult {
     recordings: Vec<Representation>,
     page: u32,
     page_size: u32,

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{media::Wav, timestamp::Timestamp};
 
+#[derive(Clone, Copy)]
 struct Call {
     id: &'static str,
     caller: &'static str,
