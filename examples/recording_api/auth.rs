@@ -1,0 +1,138 @@
+//! HTTP Basic (RFC 7617), and the roles.
+//!
+//! A route says who may use it: `supervisor(get(search))`. Both refusals come before a handler, and
+//! before its extractors, see the request.
+
+use std::{fmt, hint::black_box};
+
+use axum::{
+    extract::Request,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::MethodRouter,
+};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use http::{HeaderMap, header};
+use tower_contract::ApiError;
+
+use crate::{api::Api, errors};
+
+/// Each role may do all that the ones before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Agent,
+    Supervisor,
+    Admin,
+}
+
+/// Who is asking. A handler behind one of the roles finds it in the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct User {
+    name: &'static str,
+    password: &'static str,
+    role: Role,
+}
+
+/// An example's users: each password is the name. Never keep passwords like this.
+const USERS: [User; 3] = [
+    User {
+        name: "agent",
+        password: "agent",
+        role: Role::Agent,
+    },
+    User {
+        name: "supervisor",
+        password: "supervisor",
+        role: Role::Supervisor,
+    },
+    User {
+        name: "admin",
+        password: "admin",
+        role: Role::Admin,
+    },
+];
+
+/// Routes for everybody with a login.
+pub fn agent(routes: MethodRouter<Api>) -> MethodRouter<Api> {
+    for_role(Role::Agent, routes)
+}
+
+/// Routes for supervisors and administrators.
+pub fn supervisor(routes: MethodRouter<Api>) -> MethodRouter<Api> {
+    for_role(Role::Supervisor, routes)
+}
+
+/// Routes for administrators.
+pub fn admin(routes: MethodRouter<Api>) -> MethodRouter<Api> {
+    for_role(Role::Admin, routes)
+}
+
+fn for_role(role: Role, routes: MethodRouter<Api>) -> MethodRouter<Api> {
+    routes.route_layer(middleware::from_fn(move |request, next| {
+        check(role, request, next)
+    }))
+}
+
+async fn check(role: Role, mut request: Request, next: Next) -> Response {
+    let Some(user) = user(request.headers()) else {
+        return unauthorized();
+    };
+    if let Err(refusal) = user.must_be(role) {
+        return refusal.into_response();
+    }
+    request.extensions_mut().insert(user);
+    next.run(request).await
+}
+
+/// A 401 says how to log in (RFC 9110, 15.5.2).
+fn unauthorized() -> Response {
+    let challenge = r#"Basic realm="recordings", charset="UTF-8""#;
+    (
+        [(header::WWW_AUTHENTICATE, challenge)],
+        ApiError::unauthorized(),
+    )
+        .into_response()
+}
+
+impl User {
+    /// 403, with the reason, unless the user has this role or a higher one.
+    pub fn must_be(&self, role: Role) -> Result<(), ApiError> {
+        if self.role < role {
+            return Err(errors::role_needed(self.name, role));
+        }
+        Ok(())
+    }
+}
+
+/// The user whose name and password the request has.
+fn user(headers: &HeaderMap) -> Option<User> {
+    let credentials = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = credentials.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
+    let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    let user = USERS.into_iter().find(|user| user.name == name)?;
+    same(user.password.as_bytes(), password.as_bytes()).then_some(user)
+}
+
+/// Compares without stopping at the first difference, so that the time does not tell where it is.
+fn same(known: &[u8], given: &[u8]) -> bool {
+    known.len() == given.len()
+        && known
+            .iter()
+            .zip(given)
+            .fold(0, |found, (a, b)| black_box(found | (a ^ b)))
+            == 0
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Agent => "agent",
+            Self::Supervisor => "supervisor",
+            Self::Admin => "admin",
+        })
+    }
+}

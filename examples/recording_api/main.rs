@@ -1,0 +1,137 @@
+//! The Interaction Recording API: a real server that keeps one response contract.
+//!
+//! ```text
+//! cargo run --example recording_api
+//! ```
+//!
+//! [`contract`] is the part to copy: it builds the one layer that puts the CORS headers and the
+//! JSON error envelope on every response. Everything else is an ordinary axum application, whose
+//! handlers return `Result<T, ApiError>` and never write an error body.
+//!
+//! | file | what it tells |
+//! |---|---|
+//! | `main.rs` | the contract, and how the parts are put together |
+//! | `options.rs`, `stop.rs` | the command line; Ctrl-C |
+//! | `api.rs` | all routes, and what they share |
+//! | `errors.rs` | every error that this API returns by itself |
+//! | `auth.rs`, `mode.rs` | who may do what; maintenance |
+//! | `recordings.rs`, `search.rs`, `playback.rs`, `labels.rs`, `diagnostics.rs` | one resource each |
+//! | `content.rs`, `timestamp.rs` | JSON content and times, as this API reads them |
+//! | `store/` | SQLite, off the async threads |
+//! | `media/` | the client of a media store, and a small media store to try it with |
+
+#![expect(
+    unnameable_types,
+    unreachable_pub,
+    reason = "in a program, `pub` says: for the other modules"
+)]
+
+mod api;
+mod auth;
+mod content;
+mod diagnostics;
+mod errors;
+mod labels;
+mod media;
+mod mode;
+mod options;
+mod playback;
+mod recordings;
+mod search;
+mod stop;
+mod store;
+mod timestamp;
+
+use std::{io::Write, net::SocketAddr, process::ExitCode};
+
+use tokio::net::TcpListener;
+use tower_contract::{
+    ContractLayer, CorsPolicy, CorsPolicyError, PanicReport, PanicToErrorLayer, TimeoutLayer,
+};
+
+use crate::{
+    api::Api,
+    media::MediaClient,
+    options::Options,
+    stop::StopSignals,
+    store::{BoxError, Database},
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match Options::from_command_line() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    let contract = match contract(&options) {
+        Ok(contract) => contract,
+        Err(problems) => return stop::with(2, &problems),
+    };
+    match serve(options, contract).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => stop::with(1, error.as_ref()),
+    }
+}
+
+/// What every response of this server promises, whatever happens below.
+fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
+    let policy = CorsPolicy::builder(&options.server_urls)
+        .allow_methods(["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+        .allow_headers(["Authorization", "Origin", "Content-Type"])
+        .expose_headers(["Location", "Content-Range"])
+        .build()?;
+    Ok(ContractLayer::new(policy)
+        .public_url(options.public_url.clone())
+        .timeout(TimeoutLayer::new(options.timeout))
+        .panics(PanicToErrorLayer::new().on_panic(log_panic)))
+}
+
+/// The client is told nothing of it.
+fn log_panic(panic: &PanicReport<'_>) {
+    let PanicReport {
+        method,
+        uri,
+        message,
+        place,
+        ..
+    } = panic;
+    eprintln!("{method} {uri} panicked ({place:?}): {message}");
+}
+
+async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {
+    let signals = StopSignals::listen()?;
+    let database = match &options.db {
+        Some(file) => Database::open(file)?,
+        None => Database::temporary()?,
+    };
+    let store = database.store();
+    let media_url = match options.media_url {
+        Some(url) => url,
+        None => media::start_demo(store.media_lengths().await?).await?,
+    };
+    let api = Api::new(store, MediaClient::new(media_url));
+    let app = api::routes(api, options.diagnostics).layer(contract);
+
+    let listener = TcpListener::bind(options.listen).await?;
+    welcome(listener.local_addr()?);
+    stop::serve_until(signals, listener, app).await?;
+    Ok(())
+}
+
+/// Nobody may be reading: a closed standard output is no reason to stop.
+fn welcome(address: SocketAddr) {
+    let _ = writeln!(
+        std::io::stdout(),
+        "listening on http://{address}\n\
+         \n\
+         try:\n\
+         \x20 curl -i http://{address}/ping\n\
+         \x20 curl -i http://{address}/nowhere\n\
+         \x20 curl -i -X DELETE http://{address}/ping\n\
+         \x20 curl -i -H 'content-type: application/json' -d '{{\"mode\":\"something\"}}' http://{address}/server/mode\n\
+         \x20 curl -i -u supervisor:supervisor 'http://{address}/api/v2/recordings?callerPhoneNumber=*'\n\
+         \x20 curl -D - -u agent:agent -o call-01.wav http://{address}/api/v2/recordings/call-01/play/part-1\n\
+         \n\
+         Ctrl-C stops; requests in flight finish."
+    );
+}

@@ -1,0 +1,176 @@
+//! What a search asks for, parsed once; a [`Search`] cannot be wrong.
+
+use std::{fmt, fmt::Display, str::FromStr};
+
+use tower_contract::ApiError;
+use url::form_urlencoded;
+
+use crate::{errors, recordings, timestamp::Timestamp};
+
+/// At least one filter, and a page.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    pub caller: Option<PhonePattern>,
+    pub dialed: Option<PhonePattern>,
+    /// Recordings that start then or later.
+    pub start: Option<Timestamp>,
+    /// Recordings that stop then or earlier.
+    pub stop: Option<Timestamp>,
+    page: Option<Count<{ u32::MAX }>>,
+    page_size: Option<Count<100>>,
+}
+
+impl Search {
+    /// Reads the query's parameters. A name that is not known is an error too: a filter with a typing
+    /// mistake would find everything.
+    pub fn parse(parameters: &[(String, String)]) -> Result<Self, ApiError> {
+        let mut search = Self::default();
+        for (name, value) in parameters {
+            match name.as_str() {
+                "callerPhoneNumber" => set(&mut search.caller, name, value)?,
+                "dialedPhoneNumber" => set(&mut search.dialed, name, value)?,
+                "startTime" => set(&mut search.start, name, value)?,
+                "stopTime" => set(&mut search.stop, name, value)?,
+                "page" => set(&mut search.page, name, value)?,
+                "pageSize" => set(&mut search.page_size, name, value)?,
+                _ => return Err(errors::bad_parameter(name, "there is no such parameter")),
+            }
+        }
+        search.check()
+    }
+
+    fn check(self) -> Result<Self, ApiError> {
+        if self.filters().next().is_none() {
+            let names = "callerPhoneNumber, dialedPhoneNumber, startTime, stopTime";
+            let reason = format_args!("at least one of {names} is needed");
+            return Err(errors::bad_parameter("filter", reason));
+        }
+        if self
+            .start
+            .zip(self.stop)
+            .is_some_and(|(start, stop)| start > stop)
+        {
+            return Err(errors::bad_parameter("stopTime", "it is before startTime"));
+        }
+        Ok(self)
+    }
+
+    pub fn page(&self) -> u32 {
+        self.page.map_or(1, |page| page.0)
+    }
+
+    pub fn page_size(&self) -> u32 {
+        self.page_size.map_or(20, |size| size.0)
+    }
+
+    /// How many recordings the pages before this one hold.
+    pub fn offset(&self) -> u64 {
+        u64::from(self.page() - 1) * u64::from(self.page_size())
+    }
+
+    /// The link to the page before this one; from behind the end, to the last page.
+    pub fn previous(&self, total: u32) -> Option<String> {
+        let page = (self.page() - 1).min(self.last_page(total));
+        (page > 0).then(|| self.link(page))
+    }
+
+    pub fn next(&self, total: u32) -> Option<String> {
+        (self.page() < self.last_page(total)).then(|| self.link(self.page() + 1))
+    }
+
+    fn last_page(&self, total: u32) -> u32 {
+        total.div_ceil(self.page_size())
+    }
+
+    /// The same search, for another page.
+    fn link(&self, page: u32) -> String {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(self.filters())
+            .append_pair("page", &page.to_string())
+            .append_pair("pageSize", &self.page_size().to_string())
+            .finish();
+        format!("{}?{query}", recordings::PATH)
+    }
+
+    fn filters(&self) -> impl Iterator<Item = (&'static str, String)> {
+        [
+            (
+                "callerPhoneNumber",
+                self.caller.as_ref().map(ToString::to_string),
+            ),
+            (
+                "dialedPhoneNumber",
+                self.dialed.as_ref().map(ToString::to_string),
+            ),
+            ("startTime", self.start.as_ref().map(ToString::to_string)),
+            ("stopTime", self.stop.as_ref().map(ToString::to_string)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+/// Sets a parameter, once. No value of this API holds a space: it is a `+` that was not escaped.
+fn set<T: FromStr<Err: Display>>(
+    place: &mut Option<T>,
+    name: &str,
+    value: &str,
+) -> Result<(), ApiError> {
+    let parsed = value.replace(' ', "+").parse();
+    let parsed = parsed.map_err(|reason| errors::bad_parameter(name, reason))?;
+    match place.replace(parsed) {
+        None => Ok(()),
+        Some(_) => Err(errors::bad_parameter(name, "it is given twice")),
+    }
+}
+
+/// A phone number, in which `*` stands for any digits.
+#[derive(Clone, Debug)]
+pub struct PhonePattern(String);
+
+impl PhonePattern {
+    /// The pattern for SQL's `GLOB`. No other character that is special there gets past the parser.
+    pub fn as_glob(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PhonePattern {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let known = digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'*');
+        // E.164 has at most 15 digits; the rest is for wildcards.
+        if digits.is_empty() || digits.len() > 32 || !known {
+            return Err("a phone number is at most 32 digits, with a + before and * as wildcard");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for PhonePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A number from 1 to `MAX`.
+#[derive(Clone, Copy, Debug)]
+struct Count<const MAX: u32>(u32);
+
+impl<const MAX: u32> FromStr for Count<MAX> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (1..=MAX).contains(number));
+        number
+            .map(Self)
+            .ok_or_else(|| format!("it is not an integer from 1 to {MAX}"))
+    }
+}
