@@ -10,5 +10,6 @@
 
 mod cases;
 mod floors;
+mod readiness;
 mod support;
 mod transcripts;
