@@ -10,6 +10,7 @@
 
 mod cases;
 mod floors;
+mod panics;
 mod readiness;
 mod support;
 mod transcripts;
