@@ -14,3 +14,4 @@ mod panics;
 mod readiness;
 mod support;
 mod transcripts;
+mod wire;
