@@ -11,6 +11,7 @@
 mod cases;
 mod floors;
 mod panics;
+mod properties;
 mod readiness;
 mod support;
 mod transcripts;
