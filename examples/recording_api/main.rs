@@ -88,18 +88,15 @@ fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
 
 /// The client is told nothing of it.
 fn log_panic(panic: &PanicReport<'_>) {
-    let PanicReport {
-        method,
-        uri,
-        message,
-        place,
-        ..
-    } = panic;
-    eprintln!("{method} {uri} panicked ({place:?}): {message}");
+    eprintln!(
+        "{} {} panicked ({:?}): {}",
+        panic.method, panic.uri, panic.place, panic.message
+    );
 }
 
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {
     let signals = StopSignals::listen()?;
+    let listener = listen(options.listen).await?;
     let database = match &options.db {
         Some(file) => Database::open(file)?,
         None => Database::temporary()?,
@@ -112,10 +109,14 @@ async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError
     let api = Api::new(store, MediaClient::new(media_url));
     let app = api::routes(api, options.diagnostics).layer(contract);
 
-    let listener = TcpListener::bind(options.listen).await?;
     welcome(listener.local_addr()?);
     stop::serve_until(signals, listener, app).await?;
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, BoxError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
 }
 
 /// Nobody may be reading: a closed standard output is no reason to stop.
