@@ -243,7 +243,7 @@ const fn default_description(status: StatusCode) -> &'static str {
         501 => "The server does not know the request method.",
         502 => "A system behind this service is unavailable or failed.",
         503 => "The service cannot process the request now.",
-        500.. => "The server could not complete the request.",
+        504.. => "The server could not complete the request.",
         _ => "The request was not accepted.",
     }
 }

@@ -64,7 +64,7 @@ use tower_service::Service;
 use crate::{
     api_error::{ApiError, Cause},
     body::BoxError,
-    request_head::RequestHead,
+    request_head::{RequestHead, UriText},
     unwind::Hook,
 };
 
@@ -270,10 +270,11 @@ impl Rules {
         let uri = head.map(RequestHead::report_uri);
         let report = ServiceErrorReport {
             method: head.map(RequestHead::method),
-            uri: uri.as_ref().map(|uri| uri.as_str()),
+            uri: uri.as_ref().map(UriText::as_str),
             error,
             answered: &answered,
         };
+        #[cfg(feature = "tracing")]
         report.record();
         self.on_error.run(|hook| hook(&report));
         answered
@@ -352,17 +353,14 @@ where
     }
 }
 
+#[cfg(feature = "tracing")]
 impl ServiceErrorReport<'_> {
-    #[cfg(feature = "tracing")]
     fn record(&self) {
         let error = crate::unwind::displayed(&self.error);
         let (method, uri) = (self.method.map(Method::as_str), self.uri);
         let status = self.answered.status().as_u16();
         tracing::error!(status, method, uri, error, "the service failed");
     }
-
-    #[cfg(not(feature = "tracing"))]
-    const fn record(&self) {}
 }
 
 /// 500: an error that nothing here knows.

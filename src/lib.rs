@@ -143,3 +143,8 @@ pub mod service {
         timeout::{ResponseFuture as TimeoutFuture, Timeout},
     };
 }
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -322,13 +322,14 @@ impl Watch {
             message: &message,
             place,
         };
+        #[cfg(feature = "tracing")]
         report.record();
         on_panic.run(|hook| hook(&report));
     }
 }
 
+#[cfg(feature = "tracing")]
 impl PanicReport<'_> {
-    #[cfg(feature = "tracing")]
     fn record(&self) {
         let Self {
             method,
@@ -338,9 +339,6 @@ impl PanicReport<'_> {
         } = self;
         tracing::error!(%method, uri, message, ?place, "panic");
     }
-
-    #[cfg(not(feature = "tracing"))]
-    const fn record(&self) {}
 }
 
 impl fmt::Display for PanicPlace {

@@ -1,13 +1,13 @@
 //! Which protocol a request speaks, from its head.
 
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 /// Whether a head belongs to gRPC or gRPC-Web, whose clients take no JSON for an answer.
 ///
 /// `application/grpc`, alone or followed by `+`, `-` or a parameter; not `application/grpcx`.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     const GRPC: &[u8] = b"application/grpc";
-    let Some(media_type) = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()) else {
+    let Some(media_type) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else {
         return false;
     };
     match media_type.split_at_checked(GRPC.len()) {
@@ -22,7 +22,6 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn grpc_is_known_by_its_media_type_alone() {

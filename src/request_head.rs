@@ -104,7 +104,7 @@ impl UriText {
     pub(crate) fn as_str(&self) -> &str {
         let written = self.bytes.get(..self.len).unwrap_or_default();
         // Only whole pieces of ASCII are ever pushed.
-        str::from_utf8(written).unwrap_or_default()
+        std::str::from_utf8(written).unwrap_or_default()
     }
 
     /// Appends `text`, percent-encoding once what RFC 3986 does not allow in a path or query.

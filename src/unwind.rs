@@ -2,8 +2,7 @@
 
 use std::{
     any::Any,
-    fmt::{self, Write},
-    mem,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -67,7 +66,7 @@ pub(crate) fn escaped(text: &str) -> String {
 pub(crate) fn displayed(error: &dyn fmt::Display) -> String {
     let mut text = Beginning(String::new());
     // An Err is the signal that the line is full.
-    let _ = catch(|| write!(text, "{error}"));
+    let _ = catch(|| fmt::Write::write_fmt(&mut text, format_args!("{error}")));
     escaped(&text.0)
 }
 
@@ -76,7 +75,7 @@ pub(crate) fn displayed(error: &dyn fmt::Display) -> String {
 struct Beginning(String);
 
 #[cfg(feature = "tracing")]
-impl Write for Beginning {
+impl fmt::Write for Beginning {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = MAX_MESSAGE_BYTES.saturating_sub(self.0.len());
         if text.len() > room {

@@ -2,6 +2,7 @@
 
 use std::{
     pin::pin,
+    str::from_utf8,
     task::{Context, Poll},
 };
 
@@ -94,7 +95,7 @@ impl Foreign {
                 .as_str()
                 .or(problem.title.as_str())
                 .unwrap_or_default(),
-            Self::Text(text) => str::from_utf8(text).unwrap_or_default(),
+            Self::Text(text) => from_utf8(text).unwrap_or_default(),
             Self::Nothing => "",
         }
     }
@@ -163,7 +164,7 @@ impl Media {
             Self::Json => serde_json::from_slice(&content).ok().map(Foreign::Envelope),
             Self::Problem => serde_json::from_slice(&content).ok().map(Foreign::Problem),
             Self::Text => {
-                let is_text = !content.is_empty() && str::from_utf8(&content).is_ok();
+                let is_text = !content.is_empty() && from_utf8(&content).is_ok();
                 is_text.then_some(Foreign::Text(content))
             }
         }

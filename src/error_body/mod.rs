@@ -333,19 +333,14 @@ impl<F: ErrorFormat> Rules<F> {
         let (parts, body) = response.into_parts();
         let mut response = Response::from_parts(parts, ());
         let status = response.status();
-        let (content_type, bytes, source) = match ApiError::of(&response) {
-            Some(error) => {
-                let said = (error.title(), error.description(), error.code());
-                let (content_type, bytes) = self.write(head, status, said);
-                (content_type, bytes, ErrorSource::ApiError)
-            }
-            None => {
-                let foreign = Foreign::read(status, response.headers(), body, cx);
-                let code = foreign.code().unwrap_or(status.as_u16().into());
-                let said = (foreign.title(), foreign.description(), code);
-                let (content_type, bytes) = self.write(head, status, said);
-                (content_type, bytes, foreign.source())
-            }
+        let (source, (content_type, bytes)) = if let Some(error) = ApiError::of(&response) {
+            let said = (error.title(), error.description(), error.code());
+            (ErrorSource::ApiError, self.write(head, status, said))
+        } else {
+            let foreign = Foreign::read(status, response.headers(), body, cx);
+            let code = foreign.code().unwrap_or(status.as_u16().into());
+            let said = (foreign.title(), foreign.description(), code);
+            (foreign.source(), self.write(head, status, said))
         };
         self.report(head, status, source);
         let to_head = head.method() == Method::HEAD;

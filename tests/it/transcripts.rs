@@ -55,7 +55,10 @@ fn a_healthy_response_passes_with_the_contracts_headers() {
 fn a_method_that_is_not_supported_is_refused_with_allow() {
     let contract = contract().methods(MethodGuardLayer::new([Method::GET, Method::POST]));
     let service = contract.layer(answering(|_| Answer::new("hello".into())));
-    check(service, "DELETE /x", expect![[r#"
+    check(
+        service,
+        "DELETE /x",
+        expect![[r#"
         405 Method Not Allowed
         allow: GET, HEAD, POST
         content-type: application/json
@@ -69,14 +72,18 @@ fn a_method_that_is_not_supported_is_refused_with_allow() {
         access-control-allow-credentials: true
 
         {"http_method":"DELETE","title":"Method Not Allowed","description":"This resource does not support the request method.","code":405,"uri":"/x"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_method_is_not_implemented() {
     let contract = contract().methods(MethodGuardLayer::new([Method::GET, Method::POST]));
     let service = contract.layer(answering(|_| Answer::new("hello".into())));
-    check(service, "FOOBAR /x", expect![[r#"
+    check(
+        service,
+        "FOOBAR /x",
+        expect![[r#"
         501 Not Implemented
         allow: GET, HEAD, POST
         content-type: application/json
@@ -90,13 +97,17 @@ fn an_unknown_method_is_not_implemented() {
         access-control-allow-credentials: true
 
         {"http_method":"FOOBAR","title":"Not Implemented","description":"The server does not know the request method.","code":501,"uri":"/x"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_panic_is_500_and_says_nothing() {
     let service = contract().layer(answering(|_| -> Answer { panic!("secret db pw") }));
-    check(service, "GET /x", expect![[r#"
+    check(
+        service,
+        "GET /x",
+        expect![[r#"
         500 Internal Server Error
         content-type: application/json
         content-length: 131
@@ -109,7 +120,8 @@ fn a_panic_is_500_and_says_nothing() {
         access-control-allow-credentials: true
 
         {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"/x"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -117,7 +129,10 @@ fn a_panic_in_the_body_breaks_the_response() {
     let service = contract().layer(answering(|_| {
         Response::new(Script::new([Step::Data(b"begun"), Step::Panic("secret")]))
     }));
-    check(service, "GET /x", expect![[r#"
+    check(
+        service,
+        "GET /x",
+        expect![[r#"
         200 OK
         access-control-allow-origin: https://app.example.com
         access-control-allow-origins: https://app.example.com
@@ -127,13 +142,17 @@ fn a_panic_in_the_body_breaks_the_response() {
 
         begun
         error: the response body panicked
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_error_of_the_service_is_500_and_says_nothing() {
     let failing = service_fn(async |_| Err::<Answer, _>(BoxError::from("boom")));
-    check(contract().layer(failing), "GET /x", expect![[r#"
+    check(
+        contract().layer(failing),
+        "GET /x",
+        expect![[r#"
         500 Internal Server Error
         content-type: application/json
         content-length: 131
@@ -146,7 +165,8 @@ fn an_error_of_the_service_is_500_and_says_nothing() {
         access-control-allow-credentials: true
 
         {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"/x"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -154,7 +174,10 @@ fn a_refused_connection_is_502() {
     let failing = service_fn(async |_| {
         Err::<Answer, _>(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
     });
-    check(contract().layer(failing), "GET /x", expect![[r#"
+    check(
+        contract().layer(failing),
+        "GET /x",
+        expect![[r#"
         502 Bad Gateway
         content-type: application/json
         content-length: 136
@@ -167,7 +190,8 @@ fn a_refused_connection_is_502() {
         access-control-allow-credentials: true
 
         {"http_method":"GET","title":"Bad Gateway","description":"A system behind this service is unavailable or failed.","code":502,"uri":"/x"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -204,7 +228,10 @@ fn an_error_of_the_application_is_told_in_its_own_words() {
             .with_description("The card was refused.")
             .into_http()
     }));
-    check(service, "POST /pay", expect![[r#"
+    check(
+        service,
+        "POST /pay",
+        expect![[r#"
         402 Payment Required
         content-type: application/json
         content-length: 109
@@ -217,7 +244,8 @@ fn an_error_of_the_application_is_told_in_its_own_words() {
         access-control-allow-credentials: true
 
         {"http_method":"POST","title":"Card declined","description":"The card was refused.","code":4020,"uri":"/pay"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -227,7 +255,10 @@ fn an_empty_404_of_the_service_gets_the_envelope() {
         *response.status_mut() = http::StatusCode::NOT_FOUND;
         response
     }));
-    check(service, "GET /nope?token=secret", expect![[r#"
+    check(
+        service,
+        "GET /nope?token=secret",
+        expect![[r#"
         404 Not Found
         content-type: application/json
         content-length: 114
@@ -240,7 +271,8 @@ fn an_empty_404_of_the_service_gets_the_envelope() {
         access-control-allow-credentials: true
 
         {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"/nope"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -248,7 +280,10 @@ fn to_head_an_error_is_the_head_alone() {
     let service = contract().layer(answering(|_| -> Answer {
         ApiError::not_found().into_http()
     }));
-    check(service, "HEAD /nope", expect![[r#"
+    check(
+        service,
+        "HEAD /nope",
+        expect![[r#"
         404 Not Found
         content-type: application/json
         x-content-type-options: nosniff
@@ -260,5 +295,6 @@ fn to_head_an_error_is_the_head_alone() {
         access-control-allow-credentials: true
 
 
-    "#]]);
+    "#]],
+    );
 }
