@@ -65,11 +65,11 @@ async fn main() -> ExitCode {
     };
     let contract = match contract(&options) {
         Ok(contract) => contract,
-        Err(problems) => return stop::with(2, &problems),
+        Err(problems) => return stop::with_error(2, &problems),
     };
     match serve(options, contract).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => stop::with(1, error.as_ref()),
+        Err(error) => stop::with_error(1, error.as_ref()),
     }
 }
 
@@ -133,6 +133,6 @@ fn welcome(address: SocketAddr) {
          \x20 curl -i -u supervisor:supervisor 'http://{address}/api/v2/recordings?callerPhoneNumber=*'\n\
          \x20 curl -D - -u agent:agent -o call-01.wav http://{address}/api/v2/recordings/call-01/play/part-1\n\
          \n\
-         Ctrl-C stops; requests in flight finish."
+         Users: agent, supervisor, admin; the password is the name. Ctrl-C stops; requests in flight finish."
     );
 }

@@ -165,10 +165,9 @@ impl<const MAX: u32> FromStr for Count<MAX> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| (1..=MAX).contains(number));
+        let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse().ok());
+        let number = number.filter(|number| (1..=MAX).contains(number));
         number
             .map(Self)
             .ok_or_else(|| format!("it is not an integer from 1 to {MAX}"))

@@ -11,11 +11,6 @@ async fn no_login_or_a_wrong_one_is_401_with_a_challenge() {
     api.check(request("GET /api/v2/recordings/call-01"), expect![[r#"
         401 Unauthorized
         www-authenticate: Basic realm="recordings", charset="UTF-8"
-        content-type: application/json
-        content-length: 165
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Unauthorized","description":"Credentials are missing or incorrect.","code":401,"uri":"http://localhost:8080/api/v2/recordings/call-01"}
     "#]])
@@ -49,11 +44,6 @@ async fn a_role_that_does_not_suffice_is_403_with_the_reason() {
         agent("GET /api/v2/recordings?callerPhoneNumber=*"),
         expect![[r#"
             403 Forbidden
-            content-type: application/json
-            content-length: 193
-            x-content-type-options: nosniff
-            cache-control: no-store
-            access-control-expose-headers: Location, Content-Range
 
             {"http_method":"GET","title":"Forbidden","description":"The user 'agent' is not allowed to do this: it needs the role 'supervisor'.","code":4030,"uri":"http://localhost:8080/api/v2/recordings"}
         "#]],

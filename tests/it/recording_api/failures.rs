@@ -11,22 +11,12 @@ async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
     let api = Program::start(&["--diagnostics", "--timeout", "100ms"]).await;
     api.check(request("GET /diagnostics/panic"), expect![[r#"
         500 Internal Server Error
-        content-type: application/json
-        content-length: 168
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"http://localhost:8080/diagnostics/panic"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/sleep/60000"), expect![[r#"
         503 Service Unavailable
-        content-type: application/json
-        content-length: 176
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Service Unavailable","description":"The service cannot process the request now.","code":503,"uri":"http://localhost:8080/diagnostics/sleep/60000"}
     "#]])
@@ -34,78 +24,47 @@ async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
     api.check(
         request("GET /diagnostics/sleep/1"),
         expect![[r#"
-        200 OK
-        content-type: text/plain; charset=utf-8
-        access-control-expose-headers: Location, Content-Range
-        content-length: 15
+            200 OK
+            content-type: text/plain; charset=utf-8
+            content-length: 15
 
-        slept for 1 ms
+            slept for 1 ms
 
-    "#]],
+        "#]],
     )
     .await;
     api.check(request("GET /diagnostics/error/404"), expect![[r#"
         404 Not Found
-        content-type: application/json
-        content-length: 152
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"http://localhost:8080/diagnostics/error/404"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/error/599"), expect![[r#"
         599 <unknown status code>
-        content-type: application/json
-        content-length: 166
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Server Error","description":"The server could not complete the request.","code":599,"uri":"http://localhost:8080/diagnostics/error/599"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/text/409"), expect![[r#"
         409 Conflict
-        content-type: application/json
-        content-length: 154
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Conflict","description":"This is a plain text of status 409.","code":409,"uri":"http://localhost:8080/diagnostics/text/409"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/text/500"), expect![[r#"
         500 Internal Server Error
-        content-type: application/json
-        content-length: 171
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"http://localhost:8080/diagnostics/text/500"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/error/200"), expect![[r#"
         400 Bad Request
-        content-type: application/json
-        content-length: 183
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"bad parameter","description":"bad parameter 'status' reason : it is not from 400 to 599","code":4020,"uri":"http://localhost:8080/diagnostics/error/200"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/error/many"), expect![[r#"
         400 Bad Request
-        content-type: application/json
-        content-length: 167
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Bad Request","description":"Invalid URL: Cannot parse `many` to a `u16`","code":400,"uri":"http://localhost:8080/diagnostics/error/many"}
     "#]])

@@ -10,32 +10,17 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
     let api = Program::start(&[]).await;
     api.check(request("GET /nowhere"), expect![[r#"
         404 Not Found
-        content-type: application/json
-        content-length: 138
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"http://localhost:8080/nowhere"}
     "#]]).await;
     api.check(request("DELETE /ping"), expect![[r#"
         405 Method Not Allowed
-        content-type: application/json
-        content-length: 166
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
         allow: GET,HEAD
 
         {"http_method":"DELETE","title":"Method Not Allowed","description":"This resource does not support the request method.","code":405,"uri":"http://localhost:8080/ping"}
     "#]]).await;
     api.check(request("PUT /api/v2/recordings/call-01"), expect![[r#"
         405 Method Not Allowed
-        content-type: application/json
-        content-length: 184
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
         allow: GET,HEAD,POST,DELETE
 
         {"http_method":"PUT","title":"Method Not Allowed","description":"This resource does not support the request method.","code":405,"uri":"http://localhost:8080/api/v2/recordings/call-01"}
@@ -43,11 +28,6 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
         .await;
     api.check(request(r#"POST /server/mode {"mode":"#), expect![[r#"
         400 Bad Request
-        content-type: application/json
-        content-length: 206
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"POST","title":"Bad Request","description":"Failed to parse the request body as JSON: mode: EOF while parsing a value at line 1 column 8","code":400,"uri":"http://localhost:8080/server/mode"}
     "#]])
@@ -56,11 +36,6 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
         request(r#"POST /server/mode {"mood":"maintenance"}"#),
         expect![[r#"
             400 Bad Request
-            content-type: application/json
-            content-length: 248
-            x-content-type-options: nosniff
-            cache-control: no-store
-            access-control-expose-headers: Location, Content-Range
 
             {"http_method":"POST","title":"bad parameter","description":"bad parameter 'content' reason : Failed to deserialize the JSON body into the target type: missing field `mode` at line 1 column 22","code":4020,"uri":"http://localhost:8080/server/mode"}
         "#]],
@@ -68,11 +43,6 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
     .await;
     api.check(request(r#"POST /server/mode {"mode":5}"#), expect![[r#"
         400 Bad Request
-        content-type: application/json
-        content-length: 277
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"POST","title":"bad parameter","description":"bad parameter 'content' reason : Failed to deserialize the JSON body into the target type: mode: invalid type: integer `5`, expected a string at line 1 column 9","code":4020,"uri":"http://localhost:8080/server/mode"}
     "#]])
@@ -86,11 +56,6 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
     );
     api.check(form, expect![[r#"
         415 Unsupported Media Type
-        content-type: application/json
-        content-length: 179
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"POST","title":"Unsupported Media Type","description":"Expected request with `Content-Type: application/json`","code":415,"uri":"http://localhost:8080/server/mode"}
     "#]]).await;
@@ -101,11 +66,6 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
     );
     api.check(request(&large), expect![[r#"
         413 Payload Too Large
-        content-type: application/json
-        content-length: 176
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"POST","title":"Payload Too Large","description":"Failed to buffer the request body: length limit exceeded","code":413,"uri":"http://localhost:8080/server/mode"}
     "#]]).await;

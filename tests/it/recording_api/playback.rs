@@ -7,7 +7,11 @@ use bytes::Bytes;
 use expect_test::expect;
 use http::{StatusCode, header};
 use http_body_util::BodyExt;
-use tokio::{net::TcpListener, sync::mpsc, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::mpsc,
+    time::timeout,
+};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
@@ -40,7 +44,6 @@ async fn a_recording_is_played_as_a_wav_file() {
             content-length: 672044
             content-type: audio/wav
             etag: "672044"
-            access-control-expose-headers: Location, Content-Range
         "#]],
     )
     .await;
@@ -48,11 +51,6 @@ async fn a_recording_is_played_as_a_wav_file() {
         agent("GET /api/v2/recordings/call-01/play/part-3"),
         expect![[r#"
             404 Not Found
-            content-type: application/json
-            content-length: 190
-            x-content-type-options: nosniff
-            cache-control: no-store
-            access-control-expose-headers: Location, Content-Range
 
             {"http_method":"GET","title":"Not Found","description":"There is no media 'part-3' of a recording 'call-01'.","code":4041,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-3"}
         "#]],
@@ -100,11 +98,6 @@ async fn a_range_is_passed_to_the_store_and_its_answer_back() {
     api.check(behind, expect![[r#"
         416 Range Not Satisfiable
         content-range: bytes */672044
-        content-type: application/json
-        content-length: 204
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Range Not Satisfiable","description":"The media is shorter than the range that was asked for.","code":416,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-1"}
     "#]]).await;
@@ -204,35 +197,28 @@ async fn only_what_describes_the_audio_passes() {
     api.check(
         asked,
         expect![[r#"
-        200 OK
-        cache-control: private
-        content-length: 5
-        content-type: audio/ogg
-        etag: "v2"
-        last-modified: Thu, 10 Sep 2015 16:58:22 GMT
-        access-control-expose-headers: Location, Content-Range
+            200 OK
+            cache-control: private
+            content-length: 5
+            content-type: audio/ogg
+            etag: "v2"
+            last-modified: Thu, 10 Sep 2015 16:58:22 GMT
 
-        audio
-    "#]],
+            audio
+        "#]],
     )
     .await;
 }
 
 #[tokio::test]
 async fn a_media_store_that_refuses_closes_or_fails_is_502_and_one_that_lacks_the_file_404() {
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let api = Program::start(&["--media-url", &format!("http://{closed}")]).await;
+    // Bound, and nobody listens: the port is refused, and no other test's.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let store = format!("http://{}", closed.local_addr().unwrap());
+    let api = Program::start(&["--media-url", &store]).await;
     api.check(agent(PLAY), expect![[r#"
         502 Bad Gateway
-        content-type: application/json
-        content-length: 193
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Bad Gateway","description":"A system behind this service is unavailable or failed.","code":502,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-1"}
     "#]]).await;
@@ -262,11 +248,6 @@ async fn a_media_store_that_does_not_answer_is_503_when_the_time_is_up() {
     let api = Program::start(&["--media-url", &store, "--timeout", "200ms"]).await;
     api.check(agent(PLAY), expect![[r#"
         503 Service Unavailable
-        content-type: application/json
-        content-length: 190
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Service Unavailable","description":"The service cannot process the request now.","code":503,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-1"}
     "#]]).await;

@@ -110,56 +110,56 @@ async fn a_wrong_option_is_told_in_one_line() {
         (
             ["--timeout", "1.5s"],
             expect![[r#"
-            error: invalid value '1.5s' for '--timeout <DURATION>': write an integer and ms, s or m, like 500ms
-        "#]],
+                error: invalid value '1.5s' for '--timeout <DURATION>': write an integer and ms, s or m, like 500ms
+            "#]],
         ),
         (
             ["--timeout", "+5s"],
             expect![[r#"
-            error: invalid value '+5s' for '--timeout <DURATION>': write an integer and ms, s or m, like 500ms
-        "#]],
+                error: invalid value '+5s' for '--timeout <DURATION>': write an integer and ms, s or m, like 500ms
+            "#]],
         ),
         (
             ["--timeout", "5"],
             expect![[r#"
-            error: invalid value '5' for '--timeout <DURATION>': write an integer and ms, s or m, like 500ms
-        "#]],
+                error: invalid value '5' for '--timeout <DURATION>': write an integer and ms, s or m, like 500ms
+            "#]],
         ),
         (
             ["--timeout", "s"],
             expect![[r#"
-            error: invalid value 's' for '--timeout <DURATION>': write an integer and ms, s or m, like 500ms
-        "#]],
+                error: invalid value 's' for '--timeout <DURATION>': write an integer and ms, s or m, like 500ms
+            "#]],
         ),
         (
             ["--timeout", "999999999999999999m"],
             expect![[r#"
-            error: invalid value '999999999999999999m' for '--timeout <DURATION>': it is too long
-        "#]],
+                error: invalid value '999999999999999999m' for '--timeout <DURATION>': it is too long
+            "#]],
         ),
         (
             ["--listen", "localhost"],
             expect![[r#"
-            error: invalid value 'localhost' for '--listen <ADDR>': invalid socket address syntax
-        "#]],
+                error: invalid value 'localhost' for '--listen <ADDR>': invalid socket address syntax
+            "#]],
         ),
         (
             ["--public-url", "ftp://api.example"],
             expect![[r#"
-            error: invalid value 'ftp://api.example' for '--public-url <URL>': public URL "ftp://api.example": it is not an absolute http or https URL with a host, like "https://api.example.com"
-        "#]],
+                error: invalid value 'ftp://api.example' for '--public-url <URL>': public URL "ftp://api.example": it is not an absolute http or https URL with a host, like "https://api.example.com"
+            "#]],
         ),
         (
             ["--media-url", "http://media.example/?a"],
             expect![[r#"
-            error: invalid value 'http://media.example/?a' for '--media-url <URL>': a media store is at http://host:port/path, without user, query, fragment
-        "#]],
+                error: invalid value 'http://media.example/?a' for '--media-url <URL>': a media store is at http://host:port/path, without user, query, fragment
+            "#]],
         ),
         (
             ["--colour", "red"],
             expect![[r#"
-            error: unexpected argument '--colour' found
-        "#]],
+                error: unexpected argument '--colour' found
+            "#]],
         ),
     ] {
         let (code, stdout, stderr) = run(&options).await;

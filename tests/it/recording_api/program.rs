@@ -37,10 +37,8 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} took longer than {PATIENCE:?}"),
-    }
+    let value = timeout(PATIENCE, future).await;
+    value.unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
 }
 
 // ===== the process =====
@@ -348,6 +346,13 @@ const MANDATORY: [(&str, &str); 5] = [
     ("access-control-allow-credentials", "true"),
 ];
 
+/// On every error of 400 to 599, beside the length of the envelope.
+const ON_ERRORS: [(&str, &str); 3] = [
+    ("content-type", "application/json"),
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-store"),
+];
+
 impl Answer {
     /// What every answer of this API promises.
     #[track_caller]
@@ -355,6 +360,10 @@ impl Answer {
         let lines = |name: &str| self.headers.get_all(name).iter().collect::<Vec<_>>();
         for (name, value) in MANDATORY {
             assert_eq!(lines(name), [value], "{name} on {self:?}");
+        }
+        if method != Method::OPTIONS {
+            let exposed = ["Location, Content-Range"];
+            assert_eq!(lines("access-control-expose-headers"), exposed, "{self:?}");
         }
         if method == Method::HEAD {
             assert!(self.body.is_empty(), "{self:?}");
@@ -364,7 +373,9 @@ impl Answer {
         if self.status.as_u16() < 400 {
             return;
         }
-        assert_eq!(lines("content-type"), ["application/json"], "{self:?}");
+        for (name, value) in ON_ERRORS {
+            assert_eq!(lines(name), [value], "{name} on {self:?}");
+        }
         if method != Method::HEAD {
             assert_eq!(lines("content-length").len(), 1, "{self:?}");
             self.check_envelope(method, uri);
@@ -404,19 +415,23 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The answer as it was on the wire, without the mandatory headers and the date.
+    /// The answer as it was on the wire, without the date and what [`check`](Self::check) has seen.
     fn as_text(&self) -> String {
-        let mut text = format!("{}\n", self.status);
+        let is_error = self.status.as_u16() >= 400;
+        let mut lines = vec![self.status.to_string()];
         for (name, value) in &self.headers {
-            let mandatory = MANDATORY.iter().any(|(mandatory, _)| name == mandatory);
-            if !mandatory && name != header::DATE {
-                text += &format!("{name}: {}\n", value.to_str().unwrap());
+            let of_an_error =
+                ON_ERRORS.iter().any(|(known, _)| name == known) || name == header::CONTENT_LENGTH;
+            let of_the_contract = name.as_str().starts_with("access-control-");
+            if !of_the_contract && !(is_error && of_an_error) && name != header::DATE {
+                lines.push(format!("{name}: {}", value.to_str().unwrap()));
             }
         }
         if !self.body.is_empty() {
-            text += &format!("\n{}\n", String::from_utf8_lossy(&self.body));
+            lines.push(String::new());
+            lines.push(String::from_utf8_lossy(&self.body).into_owned());
         }
-        text
+        lines.join("\n") + "\n"
     }
 }
 

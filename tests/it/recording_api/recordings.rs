@@ -45,11 +45,6 @@ async fn an_agent_may_read_a_recording() {
     assert_eq!(answer.json(), expected);
     api.check(agent("GET /api/v2/recordings/call-99"), expect![[r#"
         404 Not Found
-        content-type: application/json
-        content-length: 158
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"Not Found","description":"There is no recording 'call-99'.","code":4040,"uri":"http://localhost:8080/api/v2/recordings/call-99"}
     "#]])
@@ -133,11 +128,6 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
     let api = Program::start(&[]).await;
     api.check(supervisor("GET /api/v2/recordings"), expect![[r#"
         400 Bad Request
-        content-type: application/json
-        content-length: 237
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"GET","title":"bad parameter","description":"bad parameter 'filter' reason : at least one of callerPhoneNumber, dialedPhoneNumber, startTime, stopTime is needed","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
     "#]])
@@ -146,11 +136,6 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         supervisor("GET /api/v2/recordings?callerNumber=5001"),
         expect![[r#"
             400 Bad Request
-            content-type: application/json
-            content-length: 186
-            x-content-type-options: nosniff
-            cache-control: no-store
-            access-control-expose-headers: Location, Content-Range
 
             {"http_method":"GET","title":"bad parameter","description":"bad parameter 'callerNumber' reason : there is no such parameter","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
         "#]],
@@ -160,11 +145,6 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         supervisor("GET /api/v2/recordings?callerPhoneNumber=anna"),
         expect![[r#"
             400 Bad Request
-            content-type: application/json
-            content-length: 235
-            x-content-type-options: nosniff
-            cache-control: no-store
-            access-control-expose-headers: Location, Content-Range
 
             {"http_method":"GET","title":"bad parameter","description":"bad parameter 'callerPhoneNumber' reason : a phone number is at most 32 digits, with a + before and * as wildcard","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
         "#]],
@@ -174,11 +154,6 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         supervisor("GET /api/v2/recordings?startTime=yesterday"),
         expect![[r#"
             400 Bad Request
-            content-type: application/json
-            content-length: 208
-            x-content-type-options: nosniff
-            cache-control: no-store
-            access-control-expose-headers: Location, Content-Range
 
             {"http_method":"GET","title":"bad parameter","description":"bad parameter 'startTime' reason : a time is written like 2015-09-10T16:58:22.000+0000","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
         "#]],
@@ -188,11 +163,6 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         supervisor("GET /api/v2/recordings?dialedPhoneNumber=*&pageSize=101"),
         expect![[r#"
             400 Bad Request
-            content-type: application/json
-            content-length: 190
-            x-content-type-options: nosniff
-            cache-control: no-store
-            access-control-expose-headers: Location, Content-Range
 
             {"http_method":"GET","title":"bad parameter","description":"bad parameter 'pageSize' reason : it is not an integer from 1 to 100","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
         "#]],
@@ -226,6 +196,8 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         "stopTime=2015-09-10T00:00:00.000%2B0000&startTime=2015-09-11T00:00:00.000%2B0000",
         "callerPhoneNumber=*&page=0",
         "callerPhoneNumber=*&page=-1",
+        "callerPhoneNumber=*&page=%2B1",
+        "callerPhoneNumber=*&page=",
         "callerPhoneNumber=*&page=1.5",
         "callerPhoneNumber=*&page=4294967296",
         "callerPhoneNumber=*&page=1&page=2",
@@ -246,22 +218,16 @@ async fn a_recording_is_protected_and_then_deleted() {
     api.check(
         supervisor(&operate("applyNonDelete")),
         expect![[r#"
-        200 OK
-        content-type: application/json
-        access-control-expose-headers: Location, Content-Range
-        content-length: 33
+            200 OK
+            content-type: application/json
+            content-length: 33
 
-        {"id":"call-02","nonDelete":true}
-    "#]],
+            {"id":"call-02","nonDelete":true}
+        "#]],
     )
     .await;
     api.check(admin("DELETE /api/v2/recordings/call-02"), expect![[r#"
         409 Conflict
-        content-type: application/json
-        content-length: 179
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"DELETE","title":"Conflict","description":"The recording 'call-02' is protected from deletion.","code":4090,"uri":"http://localhost:8080/api/v2/recordings/call-02"}
     "#]])
@@ -269,30 +235,23 @@ async fn a_recording_is_protected_and_then_deleted() {
     api.check(
         admin(&operate("unapplyNonDelete")),
         expect![[r#"
-        200 OK
-        content-type: application/json
-        access-control-expose-headers: Location, Content-Range
-        content-length: 34
+            200 OK
+            content-type: application/json
+            content-length: 34
 
-        {"id":"call-02","nonDelete":false}
-    "#]],
+            {"id":"call-02","nonDelete":false}
+        "#]],
     )
     .await;
     api.check(
         admin("DELETE /api/v2/recordings/call-02"),
         expect![[r#"
-        204 No Content
-        access-control-expose-headers: Location, Content-Range
-    "#]],
+            204 No Content
+        "#]],
     )
     .await;
     api.check(admin("DELETE /api/v2/recordings/call-02"), expect![[r#"
         404 Not Found
-        content-type: application/json
-        content-length: 161
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"DELETE","title":"Not Found","description":"There is no recording 'call-02'.","code":4040,"uri":"http://localhost:8080/api/v2/recordings/call-02"}
     "#]])
@@ -313,11 +272,6 @@ async fn an_unknown_operation_is_400() {
     let operate = |json| supervisor(&format!("POST /api/v2/recordings/call-02 {json}"));
     api.check(operate(r#"{"operationName":"erase"}"#), expect![[r#"
         400 Bad Request
-        content-type: application/json
-        content-length: 215
-        x-content-type-options: nosniff
-        cache-control: no-store
-        access-control-expose-headers: Location, Content-Range
 
         {"http_method":"POST","title":"bad parameter","description":"bad parameter 'operationName' reason : operationName has not a correct value 'erase'","code":4020,"uri":"http://localhost:8080/api/v2/recordings/call-02"}
     "#]])
