@@ -65,8 +65,8 @@ async fn play(
             Ok((described, errors::range_not_satisfiable()).into_response())
         }
         StatusCode::NOT_FOUND => Err(errors::no_such_media(&id, &media)),
-        unexpected => Err(errors::media_store_failed(format_args!(
-            "it answered {unexpected}"
+        other => Err(errors::media_store_failed(format_args!(
+            "it answered {other}"
         ))),
     }
 }

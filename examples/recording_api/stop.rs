@@ -25,7 +25,7 @@ pub async fn serve_until(
     let asked_twice = async {
         signals.next().await;
         eprintln!("stopping; requests in flight finish, a second Ctrl-C ends them");
-        drop(stop);
+        drop(stop); // which is the message
         signals.next().await;
     };
     tokio::select! {

@@ -223,7 +223,8 @@ async fn a_media_store_that_refuses_closes_or_fails_is_502_and_one_that_lacks_th
         {"http_method":"GET","title":"Bad Gateway","description":"A system behind this service is unavailable or failed.","code":502,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-1"}
     "#]]).await;
     let log = api.into_log().await;
-    assert!(log.contains("media store: "), "{log}");
+    let causes = "media store: client error (Connect): tcp connect error: ";
+    assert!(log.contains(causes), "{log}");
 
     let api = Program::start(&["--media-url", &store_that_hangs_up().await]).await;
     assert_eq!(api.ask(agent(PLAY)).await.status, StatusCode::BAD_GATEWAY);
