@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod cases;
 mod floors;
 mod recording_api;
 mod support;
