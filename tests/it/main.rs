@@ -9,6 +9,9 @@
 )]
 
 mod cases;
+mod cors_model;
+mod cors_vectors;
+mod fetch;
 mod floors;
 mod recording_api;
 mod support;
