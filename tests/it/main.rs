@@ -13,6 +13,8 @@ mod cors_model;
 mod cors_vectors;
 mod fetch;
 mod floors;
+mod panics;
+mod readiness;
 mod recording_api;
 mod support;
 mod transcripts;
