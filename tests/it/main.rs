@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod cors;
 mod cors_model;
 mod cors_vectors;
 mod fetch;
