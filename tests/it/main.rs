@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod cors;
 mod cors_model;
 mod cors_vectors;
 mod fetch;
