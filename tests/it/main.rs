@@ -9,10 +9,15 @@
 )]
 
 mod cases;
+mod cors;
+mod cors_model;
+mod cors_vectors;
+mod fetch;
 mod floors;
 mod panics;
 mod properties;
 mod readiness;
+mod recording_api;
 mod support;
 mod transcripts;
 mod wire;

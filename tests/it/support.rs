@@ -255,3 +255,13 @@ where
 {
     response.into_body().collect().await.unwrap().to_bytes()
 }
+
+/// The output of a future that never waits.
+#[track_caller]
+pub fn now<F: Future>(future: F) -> F::Output {
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut cx) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the future waits"),
+    }
+}
