@@ -15,6 +15,7 @@ mod cors_vectors;
 mod fetch;
 mod floors;
 mod panics;
+mod places;
 mod properties;
 mod readiness;
 mod recording_api;

@@ -76,7 +76,7 @@ where
 }
 
 /// Serves on a port of loopback, HTTP/1.1 and HTTP/2, until the test ends.
-async fn serve<S, B>(service: S) -> SocketAddr
+pub async fn serve<S, B>(service: S) -> SocketAddr
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
@@ -200,4 +200,12 @@ async fn ask(client: &mut Http2, method: &str, uri: &str) -> Response<Incoming> 
 async fn text(response: Response<Incoming>) -> String {
     let content = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(content.into()).unwrap()
+}
+
+/// The content that a path has over HTTP/1.1, for tests of other servers.
+pub async fn get(address: SocketAddr, path: &str) -> String {
+    let mut wire = Wire::to(address).await;
+    wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n"))
+        .await;
+    wire.response().await.1
 }
