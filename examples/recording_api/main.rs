@@ -45,9 +45,7 @@ mod timestamp;
 use std::{io::Write, net::SocketAddr, process::ExitCode};
 
 use tokio::net::TcpListener;
-use tower_contract::{
-    ContractLayer, CorsPolicy, CorsPolicyError, PanicReport, PanicToErrorLayer, TimeoutLayer,
-};
+use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyError, PanicToErrorLayer, TimeoutLayer};
 
 use crate::{
     api::Api,
@@ -65,11 +63,11 @@ async fn main() -> ExitCode {
     };
     let contract = match contract(&options) {
         Ok(contract) => contract,
-        Err(problems) => return stop::with(2, &problems),
+        Err(problems) => return stop::with_error(2, &problems),
     };
     match serve(options, contract).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => stop::with(1, error.as_ref()),
+        Err(error) => stop::with_error(1, error.as_ref()),
     }
 }
 
@@ -83,23 +81,12 @@ fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
     Ok(ContractLayer::new(policy)
         .public_url(options.public_url.clone())
         .timeout(TimeoutLayer::new(options.timeout))
-        .panics(PanicToErrorLayer::new().on_panic(log_panic)))
-}
-
-/// The client is told nothing of it.
-fn log_panic(panic: &PanicReport<'_>) {
-    let PanicReport {
-        method,
-        uri,
-        message,
-        place,
-        ..
-    } = panic;
-    eprintln!("{method} {uri} panicked ({place:?}): {message}");
+        .panics(PanicToErrorLayer::new().on_panic(|panic| eprintln!("{panic}"))))
 }
 
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {
     let signals = StopSignals::listen()?;
+    let listener = listen(options.listen).await?;
     let database = match &options.db {
         Some(file) => Database::open(file)?,
         None => Database::temporary()?,
@@ -112,10 +99,14 @@ async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError
     let api = Api::new(store, MediaClient::new(media_url));
     let app = api::routes(api, options.diagnostics).layer(contract);
 
-    let listener = TcpListener::bind(options.listen).await?;
     welcome(listener.local_addr()?);
     stop::serve_until(signals, listener, app).await?;
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, BoxError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
 }
 
 /// Nobody may be reading: a closed standard output is no reason to stop.
@@ -132,6 +123,6 @@ fn welcome(address: SocketAddr) {
          \x20 curl -i -u supervisor:supervisor 'http://{address}/api/v2/recordings?callerPhoneNumber=*'\n\
          \x20 curl -D - -u agent:agent -o call-01.wav http://{address}/api/v2/recordings/call-01/play/part-1\n\
          \n\
-         Ctrl-C stops; requests in flight finish."
+         Users: agent, supervisor, admin; the password is the name. Ctrl-C stops; requests in flight finish."
     );
 }

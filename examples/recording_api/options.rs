@@ -31,7 +31,7 @@ pub struct Options {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub timeout: Duration,
 
-    /// The `SQLite` file [default: a fresh one with sample recordings, removed at the end]
+    /// The SQLite file [default: a fresh one with sample recordings, removed at the end]
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
 

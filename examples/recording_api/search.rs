@@ -45,11 +45,8 @@ impl Search {
             let reason = format_args!("at least one of {names} is needed");
             return Err(errors::bad_parameter("filter", reason));
         }
-        if self
-            .start
-            .zip(self.stop)
-            .is_some_and(|(start, stop)| start > stop)
-        {
+        let times = self.start.zip(self.stop);
+        if times.is_some_and(|(start, stop)| start > stop) {
             return Err(errors::bad_parameter("stopTime", "it is before startTime"));
         }
         Ok(self)
@@ -92,22 +89,22 @@ impl Search {
         format!("{}?{query}", recordings::PATH)
     }
 
+    /// The filters that are set, as a query has them.
     fn filters(&self) -> impl Iterator<Item = (&'static str, String)> {
-        [
-            (
-                "callerPhoneNumber",
-                self.caller.as_ref().map(ToString::to_string),
-            ),
-            (
-                "dialedPhoneNumber",
-                self.dialed.as_ref().map(ToString::to_string),
-            ),
-            ("startTime", self.start.as_ref().map(ToString::to_string)),
-            ("stopTime", self.stop.as_ref().map(ToString::to_string)),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
+        let filters = [
+            ("callerPhoneNumber", written(self.caller.as_ref())),
+            ("dialedPhoneNumber", written(self.dialed.as_ref())),
+            ("startTime", written(self.start.as_ref())),
+            ("stopTime", written(self.stop.as_ref())),
+        ];
+        filters
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
     }
+}
+
+fn written<T: Display>(value: Option<&T>) -> Option<String> {
+    value.map(ToString::to_string)
 }
 
 /// Sets a parameter, once. No value of this API holds a space: it is a `+` that was not escaped.
@@ -165,10 +162,9 @@ impl<const MAX: u32> FromStr for Count<MAX> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| (1..=MAX).contains(number));
+        let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse().ok());
+        let number = number.filter(|number| (1..=MAX).contains(number));
         number
             .map(Self)
             .ok_or_else(|| format!("it is not an integer from 1 to {MAX}"))

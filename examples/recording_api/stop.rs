@@ -6,7 +6,7 @@ use axum::Router;
 use tokio::{net::TcpListener, signal, sync::oneshot};
 
 /// Says why, and gives the exit code.
-pub fn with(code: u8, error: &(impl Error + ?Sized)) -> ExitCode {
+pub fn with_error(code: u8, error: &(impl Error + ?Sized)) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(code)
 }
@@ -25,7 +25,7 @@ pub async fn serve_until(
     let asked_twice = async {
         signals.next().await;
         eprintln!("stopping; requests in flight finish, a second Ctrl-C ends them");
-        drop(stop);
+        drop(stop); // which is the message
         signals.next().await;
     };
     tokio::select! {

@@ -34,7 +34,7 @@ impl Timestamp {
 
     /// Whole seconds; 0 if `later` is not.
     pub fn seconds_until(self, later: Self) -> u32 {
-        u32::try_from((later.0 - self.0) / SECOND).unwrap_or_default()
+        u32::try_from(later.0.saturating_sub(self.0) / SECOND).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The media store's client.
 
-use std::{fmt, str::FromStr};
+use std::{error::Error, fmt, str::FromStr};
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, Response};
@@ -10,8 +10,6 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use url::Url;
-
-use crate::store::BoxError;
 
 /// Where a media store is: `http`, a host, perhaps a port and a path.
 #[derive(Clone, Debug)]
@@ -59,17 +57,29 @@ impl MediaClient {
         format!("{}{path}", self.url)
     }
 
-    /// The store's answer, as soon as its head is there. The body is still on its way.
+    /// The store's answer, as soon as its head is there: the body is still on its way. Or why there
+    /// is none, for the log.
     pub async fn request(
         &self,
         method: Method,
         path: &str,
         headers: HeaderMap,
-    ) -> Result<Response<Incoming>, BoxError> {
+    ) -> Result<Response<Incoming>, String> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
-        *request.uri_mut() = self.uri_of(path).parse()?;
+        *request.uri_mut() = self.uri_of(path).parse().map_err(|error| causes(&error))?;
         *request.headers_mut() = headers;
-        Ok(self.client.request(request).await?)
+        let answer = self.client.request(request).await;
+        answer.map_err(|error| causes(&error))
     }
+}
+
+/// An error and what caused it: the client's own text says only at which step it failed.
+fn causes(mut error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    while let Some(cause) = error.source() {
+        text = format!("{text}: {cause}");
+        error = cause;
+    }
+    text
 }
