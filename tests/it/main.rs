@@ -10,6 +10,7 @@
 
 mod cases;
 mod floors;
+mod grpc;
 mod recording_api;
 mod support;
 mod transcripts;
