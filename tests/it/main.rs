@@ -17,6 +17,7 @@ mod floors;
 mod panics;
 mod properties;
 mod readiness;
+mod grpc;
 mod recording_api;
 mod support;
 mod transcripts;
