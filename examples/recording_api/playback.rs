@@ -56,7 +56,10 @@ async fn play(
     let wanted = only(&REQUEST_FIELDS, &headers);
     let audio = api.media.request(method, &path, wanted).await;
     let audio = audio.map_err(errors::media_store_failed)?;
-    let described = only(&RESPONSE_FIELDS, audio.headers());
+    let mut described = only(&RESPONSE_FIELDS, audio.headers());
+    if audio.headers().contains_key(header::TRANSFER_ENCODING) {
+        described.remove(header::CONTENT_LENGTH); // which is not the truth (RFC 9112, 6.3)
+    }
     match audio.status() {
         status @ (StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) => {
             Ok((status, described, Body::new(audio.into_body())).into_response())

@@ -12,7 +12,7 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use http_body::Body;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use crate::{format::Envelope, unwind::catch};
@@ -58,6 +58,9 @@ pub(super) struct Problem {
     title: Value,
     detail: Value,
     code: Value,
+    /// Makes it an object: serde takes an array of the values too.
+    #[serde(flatten)]
+    _others: IgnoredAny,
 }
 
 impl Foreign {
@@ -124,6 +127,7 @@ impl Default for Problem {
             title: Value::Null,
             detail: Value::Null,
             code: Value::Null,
+            _others: IgnoredAny,
         }
     }
 }

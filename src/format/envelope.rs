@@ -1,7 +1,7 @@
 //! The contract's envelope: the value that clients decode, and the formats that write it.
 
 use http::HeaderValue;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::format::{ErrorFormat, Occurrence};
 
@@ -46,10 +46,15 @@ pub struct Envelope {
                  bare or in a member `error`"
 )]
 enum Shape {
-    Wrapped { error: Members },
+    Wrapped {
+        error: Members,
+        #[serde(flatten)]
+        _others: IgnoredAny,
+    },
     Bare(Members),
 }
 
+/// An object: without the flattened rest, serde takes an array of the five values too.
 #[derive(Deserialize)]
 struct Members {
     http_method: String,
@@ -57,17 +62,20 @@ struct Members {
     description: String,
     code: u32,
     uri: String,
+    #[serde(flatten)]
+    _others: IgnoredAny,
 }
 
 impl From<Shape> for Envelope {
     fn from(shape: Shape) -> Self {
-        let (Shape::Wrapped { error } | Shape::Bare(error)) = shape;
+        let (Shape::Wrapped { error, .. } | Shape::Bare(error)) = shape;
         let Members {
             http_method,
             title,
             description,
             code,
             uri,
+            _others,
         } = error;
         Self {
             http_method,
@@ -223,6 +231,9 @@ mod tests {
             r#"{"http_method":"GET","title":"t","description":"d","code":-1,"uri":"/"}"#,
             r#"{"http_method":"GET","title":null,"description":"d","code":1,"uri":"/"}"#,
             r#"{"error":{"code":1}}"#,
+            r#"["GET","t","d",1,"/"]"#,
+            r#"{"error":["GET","t","d",1,"/"]}"#,
+            r#"[{"http_method":"GET","title":"t","description":"d","code":1,"uri":"/"}]"#,
         ] {
             let decoded = serde_json::from_str::<Envelope>(json);
             let problem = decoded.expect_err(json).to_string();

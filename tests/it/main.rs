@@ -8,7 +8,14 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod cases;
+mod cors;
+mod cors_model;
+mod cors_vectors;
+mod fetch;
 mod floors;
+mod panics;
+mod readiness;
 mod recording_api;
 mod support;
 mod transcripts;

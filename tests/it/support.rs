@@ -15,11 +15,11 @@ use std::{
 
 use bytes::Bytes;
 use expect_test::Expect;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use tower::{BoxError, Service, ServiceExt};
-use tower_contract::{ContractLayer, CorsPolicy};
+use tower_contract::{ApiError, ContractLayer, CorsPolicy, Envelope};
 
 /// The one front end of most tests.
 pub const FRONT_END: &str = "https://app.example.com";
@@ -45,6 +45,78 @@ pub fn request(text: &str) -> Request<Full<Bytes>> {
         request = request.header(name, value);
     }
     request.body(Full::from(content.to_owned())).unwrap()
+}
+
+/// An answer as it stands on the wire: `"404"`, then a line for each header, content after an empty
+/// line.
+#[track_caller]
+pub fn response(text: &str) -> Response<Full<Bytes>> {
+    let (head, content) = text.split_once("\n\n").unwrap_or((text, ""));
+    let mut lines = head.lines();
+    let mut response = Response::builder().status(lines.next().unwrap());
+    for line in lines {
+        let (name, value) = line.split_once(": ").unwrap();
+        response = response.header(name, value);
+    }
+    response.body(Full::from(content.to_owned())).unwrap()
+}
+
+/// The envelope with the reason phrase as its title.
+#[track_caller]
+pub fn envelope(method: &str, code: u16, description: &str, uri: &str) -> String {
+    let title = StatusCode::from_u16(code).unwrap();
+    let title = title.canonical_reason().unwrap();
+    serde_json::to_string(&Envelope {
+        http_method: method.into(),
+        title: title.into(),
+        description: description.into(),
+        code: code.into(),
+        uri: uri.into(),
+    })
+    .unwrap()
+}
+
+/// The contract's sentence for a status.
+pub fn sentence(status: u16) -> String {
+    let status = StatusCode::from_u16(status).unwrap();
+    ApiError::new(status).description().to_owned()
+}
+
+/// Asks `service` and gives the head and the whole content of its answer.
+#[track_caller]
+pub fn ask<S, B>(service: S, asked: &str) -> Response<Bytes>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>>,
+    S::Error: std::fmt::Debug,
+    B: Body<Data = Bytes>,
+    B::Error: std::fmt::Debug,
+{
+    let asked = request(asked);
+    block_on(async {
+        let response = service.oneshot(asked).await.unwrap();
+        let (head, body) = response.into_parts();
+        let content = body.collect().await.unwrap().to_bytes();
+        Response::from_parts(head, content)
+    })
+}
+
+/// Fails unless `sent` is a complete error answer: this status, this content, and a head that
+/// speaks of it.
+#[track_caller]
+pub fn assert_error(sent: &Response<Bytes>, status: u16, content: &str) {
+    assert_eq!(str::from_utf8(sent.body()).unwrap(), content);
+    assert_eq!(sent.status(), status);
+    assert_eq!(all(sent, "content-type"), ["application/json"]);
+    assert_eq!(all(sent, "content-length"), [content.len().to_string()]);
+    assert_eq!(all(sent, "x-content-type-options"), ["nosniff"]);
+}
+
+/// The values of all lines of a header, in order.
+pub fn all<B>(response: &Response<B>, name: &str) -> Vec<String> {
+    let lines = response.headers().get_all(name).iter();
+    lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
+        .collect()
 }
 
 /// Asks `service` and compares the whole answer, headers in the order in which they are sent.
@@ -176,4 +248,14 @@ where
     B::Error: std::fmt::Debug,
 {
     response.into_body().collect().await.unwrap().to_bytes()
+}
+
+/// The output of a future that never waits.
+#[track_caller]
+pub fn now<F: Future>(future: F) -> F::Output {
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut cx) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the future waits"),
+    }
 }

@@ -8,7 +8,10 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use tokio::{io::AsyncReadExt, net::TcpListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 /// A media store that answers everything like this; its URL.
 pub(super) async fn media_store(
@@ -34,14 +37,15 @@ pub(super) async fn media_store_once(body: Body) -> String {
     .await
 }
 
-/// A media store that closes each connection as soon as it has read something.
-pub(super) async fn store_that_hangs_up() -> String {
+/// A media store that sends these bytes and closes, as soon as it has read something.
+pub(super) async fn media_store_that_sends(bytes: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 16]).await;
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(bytes.as_bytes()).await;
         }
     });
     url

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    media_store::{media_store, media_store_once, store_that_hangs_up},
+    media_store::{media_store, media_store_once, media_store_that_sends},
     program::{Program, agent, soon, with},
 };
 
@@ -174,6 +174,29 @@ async fn a_media_store_that_breaks_off_breaks_the_playback_off() {
 }
 
 #[tokio::test]
+async fn a_length_that_the_media_store_does_not_keep_is_not_promised_or_breaks_the_playback_off() {
+    let chunked = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n\
+                   5\r\naudio\r\n0\r\n\r\n";
+    let store = media_store_that_sends(chunked).await;
+    let api = Program::start(&["--media-url", &store]).await;
+    let answer = api.ask(agent(PLAY)).await;
+    assert_eq!(
+        (answer.header("content-length"), &answer.body[..]),
+        (None, &b"audio"[..])
+    );
+
+    let short = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\naudio";
+    let store = media_store_that_sends(short).await;
+    let api = Program::start(&["--media-url", &store]).await;
+    let playing = api.connect().await.begin(agent(PLAY)).await;
+    assert!(
+        soon("the end", playing.into_body().collect())
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
 async fn only_what_describes_the_audio_passes() {
     let store = media_store(|asked| {
         assert_eq!(asked.uri().path(), "/base/call-01/part-1.wav");
@@ -226,8 +249,17 @@ async fn a_media_store_that_refuses_closes_or_fails_is_502_and_one_that_lacks_th
     let causes = "media store: client error (Connect): tcp connect error: ";
     assert!(log.contains(causes), "{log}");
 
-    let api = Program::start(&["--media-url", &store_that_hangs_up().await]).await;
-    assert_eq!(api.ask(agent(PLAY)).await.status, StatusCode::BAD_GATEWAY);
+    for nonsense in [
+        "",
+        "HTTP/1.1 200",
+        "garbage\r\n\r\n",
+        "HTTP/1.1 101 Go\r\n\r\n",
+    ] {
+        let store = media_store_that_sends(nonsense).await;
+        let api = Program::start(&["--media-url", &store]).await;
+        let answer = api.ask(agent(PLAY)).await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{nonsense:?}");
+    }
 
     for (status, answered) in [(500, 502), (503, 502), (302, 502), (403, 502), (404, 404)] {
         let status = StatusCode::from_u16(status).unwrap();
