@@ -14,6 +14,7 @@ mod cors_model;
 mod cors_vectors;
 mod fetch;
 mod floors;
+mod grpc;
 mod panics;
 mod places;
 mod properties;
