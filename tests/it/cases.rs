@@ -40,7 +40,7 @@ fn check(asked: &str, inner: &'static str, description: Option<&str>) -> Respons
 
 #[track_caller]
 fn assert_lacks(sent: &Response<Bytes>, secret: &str) {
-    let content = str::from_utf8(sent.body()).unwrap();
+    let content = std::str::from_utf8(sent.body()).unwrap();
     assert!(!content.contains(secret), "{content}");
 }
 
