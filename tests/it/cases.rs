@@ -245,7 +245,8 @@ fn problem_json_bad_types() {
 #[test]
 fn a_body_that_cannot_be_read_at_once_is_not_waited_for() {
     // oversize_text, endless_body, body_error, and a panic.
-    let frame: &[u8] = &[b'x'; 64 * 1024];
+    static FRAME: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+    let frame: &[u8] = &FRAME;
     for (steps, polls) in [
         ((0..16).map(|_| Step::Data(frame)).collect::<Vec<_>>(), 1),
         (vec![Step::Data(b"begun"), Step::Hang], 2),
