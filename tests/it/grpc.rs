@@ -488,7 +488,7 @@ fn two_stacks_answer_as_one() {
         ));
         // The order of the headers is free.
         let sorted = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
-        assert_eq!(sorted(&one), sorted(&two));
+        assert_eq!(sorted(&of_one), sorted(&of_two));
     }
 }
 

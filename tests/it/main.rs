@@ -14,3 +14,4 @@ mod grpc;
 mod recording_api;
 mod support;
 mod transcripts;
+mod under_tonic;
