@@ -65,7 +65,7 @@ use crate::{
     api_error::{ApiError, Cause},
     body::BoxError,
     request_head::{RequestHead, UriText},
-    unwind::Hook,
+    unwind::{Hook, catch},
 };
 
 /// How deep the sources of an error are read; one that is its own source would never end.
@@ -266,7 +266,8 @@ impl Rules {
     /// Decides what `error` becomes, and tells who wants to know.
     fn answer(&self, error: &(dyn Error + 'static), head: Option<&RequestHead>) -> ApiError {
         let own = self.classify.run(|rule| rule(error)).flatten();
-        let answered = own.unwrap_or_else(|| classify(error));
+        // `source` is the error's own code, and may panic in a `poll_ready` that nobody guards.
+        let answered = own.unwrap_or_else(|| catch(|| classify(error)).unwrap_or(UNKNOWN));
         let uri = head.map(RequestHead::report_uri);
         let report = ServiceErrorReport {
             method: head.map(RequestHead::method),

@@ -44,7 +44,6 @@
 //! use std::time::Duration;
 //!
 //! use axum::{Router, extract::Path, routing::get};
-//! use http::{Method, header};
 //! use tower_contract::{ApiError, ContractLayer, CorsPolicy, TimeoutLayer};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -56,8 +55,8 @@
 //! }
 //!
 //! let policy = CorsPolicy::builder(["https://app.example.com"])
-//!     .allow_methods([Method::GET, Method::POST, Method::PUT, Method::OPTIONS])
-//!     .allow_headers([header::AUTHORIZATION, header::ORIGIN, header::CONTENT_TYPE])
+//!     .allow_methods(["GET", "POST", "PUT", "OPTIONS"])
+//!     .allow_headers(["Authorization", "Origin", "Content-Type"])
 //!     .build()?;
 //! let contract = ContractLayer::new(policy)
 //!     .public_url("https://api.example.com".parse()?)

@@ -29,7 +29,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let service = ServiceBuilder::new()
-//!     .layer(PanicToErrorLayer::new().on_panic(|panic| eprintln!("{}", panic.message)))
+//!     .layer(PanicToErrorLayer::new().on_panic(|panic| eprintln!("{panic}")))
 //!     .service(service_fn(async |request: Request<()>| {
 //!         assert_ne!(request.uri().path(), "/panic", "no such luck");
 //!         Ok::<_, std::convert::Infallible>(Response::new(Full::<bytes::Bytes>::from("hello")))
@@ -338,6 +338,19 @@ impl PanicReport<'_> {
             place,
         } = self;
         tracing::error!(%method, uri, message, ?place, "panic");
+    }
+}
+
+/// One line for a log: `GET /x panicked (future): the message`.
+impl fmt::Display for PanicReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            method,
+            uri,
+            message,
+            place,
+        } = self;
+        write!(f, "{method} {uri} panicked ({place}): {message}")
     }
 }
 

@@ -107,6 +107,13 @@ impl UriText {
         std::str::from_utf8(written).unwrap_or_default()
     }
 
+    /// Appends an origin as the URL parser wrote it: ASCII, and brackets round an IPv6 address.
+    pub(crate) fn push_origin(&mut self, origin: &str) {
+        for byte in origin.bytes().filter(u8::is_ascii_graphic) {
+            self.push(&[byte]);
+        }
+    }
+
     /// Appends `text`, percent-encoding once what RFC 3986 does not allow in a path or query.
     ///
     /// What is encoded already stays as it is; nothing is decoded.

@@ -45,9 +45,7 @@ mod timestamp;
 use std::{io::Write, net::SocketAddr, process::ExitCode};
 
 use tokio::net::TcpListener;
-use tower_contract::{
-    ContractLayer, CorsPolicy, CorsPolicyError, PanicReport, PanicToErrorLayer, TimeoutLayer,
-};
+use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyError, PanicToErrorLayer, TimeoutLayer};
 
 use crate::{
     api::Api,
@@ -83,15 +81,7 @@ fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
     Ok(ContractLayer::new(policy)
         .public_url(options.public_url.clone())
         .timeout(TimeoutLayer::new(options.timeout))
-        .panics(PanicToErrorLayer::new().on_panic(log_panic)))
-}
-
-/// The client is told nothing of it.
-fn log_panic(panic: &PanicReport<'_>) {
-    eprintln!(
-        "{} {} panicked ({:?}): {}",
-        panic.method, panic.uri, panic.place, panic.message
-    );
+        .panics(PanicToErrorLayer::new().on_panic(|panic| eprintln!("{panic}"))))
 }
 
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {

@@ -460,16 +460,23 @@ fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {
 
 /// Makes the head speak of the body that was written; `length` is unknown for HEAD.
 fn set_headers(headers: &mut HeaderMap, content_type: HeaderValue, length: Option<usize>) {
-    headers.insert(CONTENT_TYPE, content_type);
-    if let Some(length) = length {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let always = [
+        (CONTENT_TYPE, Some(content_type)),
+        (CONTENT_LENGTH, length.map(HeaderValue::from)),
+    ];
+    let if_absent = [
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    // A map that has no room left (32,768 lines) stays as it is, and no connection could carry it.
+    for (name, value) in always {
+        let _ = value.map(|value| headers.try_insert(name, value));
     }
-    headers
-        .entry(X_CONTENT_TYPE_OPTIONS)
-        .or_insert(HeaderValue::from_static("nosniff"));
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in if_absent {
+        if !headers.contains_key(&name) {
+            let _ = headers.try_insert(name, value);
+        }
+    }
 }
 
 /// One event for an error that no layer of this crate decided; they have told theirs.

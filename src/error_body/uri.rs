@@ -43,6 +43,16 @@ pub struct PublicUrlError {
 
 // ===== impl PublicUrl =====
 
+impl PublicUrl {
+    /// `https://host:port`, and the path without its last slash.
+    fn origin_and_path(&self) -> (&str, &str) {
+        let url = &self.0;
+        let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+        let path = url.get(authority..).and_then(|rest| rest.find('/'));
+        url.split_at(path.map_or(url.len(), |at| authority + at))
+    }
+}
+
 impl FromStr for PublicUrl {
     type Err = PublicUrlError;
 
@@ -148,13 +158,15 @@ pub(super) struct UriRule {
 impl UriRule {
     pub(super) fn show(&self, head: &RequestHead) -> UriText {
         let mut uri = UriText::new();
+        if let Some(public_url) = &self.public_url {
+            let (origin, prefix) = public_url.origin_and_path();
+            uri.push_origin(origin);
+            uri.push_encoded(prefix);
+        }
         match (&self.public_url, head.path()) {
             // The asterisk form asks about the server itself.
-            (Some(public_url), "*") => uri.push_encoded(&public_url.0),
-            (Some(public_url), path) => {
-                uri.push_encoded(&public_url.0);
-                uri.push_encoded(path);
-            }
+            (Some(_), "*") => {}
+            (Some(_), path) => uri.push_encoded(path),
             (None, path) => {
                 if path.starts_with("//") {
                     // Alone it would read as a host (RFC 3986, 4.2).
@@ -228,6 +240,20 @@ mod tests {
             ("example.com:443", "https://api.example.com:8443/v1/"),
         ] {
             assert_eq!(shown(&rule, target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn an_ip_literal_keeps_its_brackets_and_a_prefix_is_encoded() {
+        for (url, expected) in [
+            ("http://[::1]:8080", "http://[::1]:8080/x"),
+            ("http://[::1]/a|[b]/", "http://[::1]/a%7C%5Bb%5D/x"),
+        ] {
+            let rule = UriRule {
+                public_url: url.parse().ok(),
+                keep_query: None,
+            };
+            assert_eq!(shown(&rule, "/x"), expected);
         }
     }
 

@@ -9,9 +9,17 @@
 )]
 
 mod cases;
+mod cors;
+mod cors_model;
+mod cors_vectors;
+mod fetch;
 mod floors;
 mod grpc;
+mod panics;
+mod properties;
+mod readiness;
 mod recording_api;
 mod support;
 mod transcripts;
 mod under_tonic;
+mod wire;

@@ -193,6 +193,8 @@ where
 pub enum Step {
     Data(&'static [u8]),
     Trailers(HeaderMap),
+    /// Pending once: wakes at once whoever polled it last.
+    Wait,
     /// Pending for ever: nobody wakes.
     Hang,
     Fail(&'static str),
@@ -221,13 +223,17 @@ impl Body for Script {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.polls.fetch_add(1, Ordering::Relaxed);
         match self.steps.pop_front() {
             None => Poll::Ready(None),
             Some(Step::Data(data)) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(data))))),
             Some(Step::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            Some(Step::Wait) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Some(Step::Hang) => Poll::Pending,
             Some(Step::Fail(text)) => Poll::Ready(Some(Err(text.into()))),
             Some(Step::Panic(text)) => panic!("{text}"),
@@ -248,4 +254,14 @@ where
     B::Error: std::fmt::Debug,
 {
     response.into_body().collect().await.unwrap().to_bytes()
+}
+
+/// The output of a future that never waits.
+#[track_caller]
+pub fn now<F: Future>(future: F) -> F::Output {
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut cx) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the future waits"),
+    }
 }

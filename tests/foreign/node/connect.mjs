@@ -74,7 +74,12 @@ for (const [protocol, transport] of [
   ["gRPC-Web over HTTP/2", web("2")],
 ]) {
   await failures(protocol, transport);
-  equal(`${protocol}: healthy`, await healthy(transport, CONTRACT), await healthy(transport, BARE));
+  const bare = await healthy(transport, BARE);
+  const [found, [pieces, end], [none, missing], echo, , own] = bare;
+  equal(`${protocol}: messages`, [found.recordings.length, pieces.length, none.length], [3, 16, 0]);
+  equal(`${protocol}: outcomes`, [end, missing[0], own[0]], ["end", 5, 9]);
+  equal(`${protocol}: a large message`, echo.data.length, 1_000_000);
+  equal(`${protocol}: healthy`, await healthy(transport, CONTRACT), bare);
 }
 for (const [protocol, transport] of [
   ["Connect over HTTP/1.1", connect({ httpVersion: "1.1" })],
@@ -89,7 +94,9 @@ for (const [protocol, transport] of [
       await outcome(() => client.ownStatus({})),
     ];
   };
-  equal(`${protocol}: healthy`, await calls(CONTRACT), await calls(BARE));
+  const bare = await calls(BARE);
+  equal(`${protocol}: outcomes`, [bare[0].data.length, bare[1][0]], [1000, 9]);
+  equal(`${protocol}: healthy`, await calls(CONTRACT), bare);
 }
 
 done("@connectrpc/connect-node");

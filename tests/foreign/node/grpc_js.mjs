@@ -54,7 +54,10 @@ async function healthy(url) {
   ]);
 }
 
-equal("healthy calls, with the contract", await healthy(CONTRACT), await healthy(BARE));
+const bare = await healthy(BARE);
+equal("the codes of the service", bare.map(({ code }) => code), [0, 0, 0, 5, 0, 0, 9, 0]);
+equal("the messages of a stream", bare[2].messages.length, 16);
+equal("healthy calls, with the contract", await healthy(CONTRACT), bare);
 
 const [, diagnostics] = connect(CONTRACT);
 const Elsewhere = grpc.makeGenericClientConstructor({

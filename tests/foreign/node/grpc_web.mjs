@@ -52,7 +52,11 @@ for (const format of ["binary", "text"]) {
       ? [await streamed(client, url, "/recordings.v1.Recordings/Play", Buffer.from("\n\x07call-04"))]
       : []),
   ];
-  equal(`${format}: healthy`, await healthy(CONTRACT), await healthy(BARE));
+  const bare = await healthy(BARE);
+  equal(`${format}: an echo`, bare[1].toString("hex"), "0a0401020304");
+  equal(`${format}: a status of the service`, bare[2], [9, "the archive is locked: 100 %"]);
+  if (format === "text") equal("text: a stream", [bare[3][0].length, bare[3][1]], [1, "end"]);
+  equal(`${format}: healthy`, await healthy(CONTRACT), bare);
 }
 
 const text = new GrpcWebClientBase({ format: "text" });

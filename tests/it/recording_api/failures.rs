@@ -71,7 +71,7 @@ async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
         .await;
 
     let log = api.into_log().await;
-    let panic = "GET /diagnostics/panic panicked (Future): a client asked for it";
+    let panic = "GET /diagnostics/panic panicked (future): a client asked for it";
     assert!(log.contains(panic), "{log}");
 }
 

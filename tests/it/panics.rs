@@ -1,0 +1,317 @@
+//! Panics of the service, and of every function that the layers are given.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+use http_body::Body;
+use http_body_util::Full;
+use tokio_test::{assert_pending, assert_ready, task};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use tower_contract::{
+    ApiError, BodyError, CatchErrorLayer, Cause, Envelope, EnvelopeFormat, ErrorBodyLayer,
+    ErrorFormat, Occurrence, PanicToErrorLayer, ProblemDetailsFormat, TimeoutLayer,
+};
+
+use crate::support::{
+    Script, Step, answering, ask, assert_error, block_on, contract, envelope, request, response,
+    sentence,
+};
+
+type Answer = Response<Full<Bytes>>;
+
+/// The content of a 500 that says nothing.
+fn internal() -> String {
+    envelope("GET", 500, &sentence(500), "/x")
+}
+
+/// A future that is pending `left` times, waking itself, and then panics.
+struct PanicsAfter {
+    left: usize,
+    dropped: Arc<AtomicBool>,
+}
+
+impl Future for PanicsAfter {
+    type Output = Result<Answer, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert_ne!(self.left, 0, "secret");
+        self.left -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for PanicsAfter {
+    fn drop(&mut self) {
+        self.dropped.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_panic_at_any_poll_is_500_and_the_future_is_dropped_at_once() {
+    for polls in 0..8 {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&dropped);
+        let mut service = PanicToErrorLayer::new().layer(service_fn(move |_| PanicsAfter {
+            left: polls,
+            dropped: Arc::clone(&flag),
+        }));
+        let mut future = task::spawn(service.call(request("GET /x")));
+        for _ in 0..polls {
+            assert_pending!(future.poll());
+            assert!(future.is_woken());
+        }
+        let answer = assert_ready!(future.poll()).unwrap();
+        assert!(
+            dropped.load(Ordering::Relaxed),
+            "dropped after {polls} polls"
+        );
+        assert_eq!(answer.status(), 500);
+        assert_eq!(ApiError::of(&answer).unwrap().cause(), Cause::Panic);
+        assert!(answer.body().is_end_stream());
+        // Polled after the end: pending, not another panic.
+        assert_pending!(future.poll());
+    }
+}
+
+#[test]
+fn a_panic_in_call_is_500_and_the_next_request_is_answered() {
+    let mut service = PanicToErrorLayer::new().layer(service_fn(|request: http::Request<_>| {
+        assert_ne!(request.uri().path(), "/panic");
+        std::future::ready(Ok::<_, BoxError>(response("200")))
+    }));
+    block_on(async {
+        for (path, status) in [("/panic", 500), ("/", 200), ("/panic", 500), ("/", 200)] {
+            let service = service.ready().await.unwrap();
+            let answer = service.call(request(&format!("GET {path}"))).await.unwrap();
+            assert_eq!(answer.status(), status);
+        }
+    });
+}
+
+#[test]
+fn a_panic_in_a_body_is_an_error_and_never_a_clean_end() {
+    for frames in 0..4 {
+        let steps = (0..frames).map(|_| Step::Data(b"part"));
+        let body = Script::new(steps.chain([Step::Panic("secret"), Step::Data(b"more")]));
+        let (polls, dropped) = (Arc::clone(&body.polls), Arc::clone(&body.dropped));
+        let slot = Arc::new(Mutex::new(Some(body)));
+        let service = contract().layer(answering(move |_| {
+            Response::new(slot.lock().unwrap().take().unwrap())
+        }));
+        let mut body = block_on(service.oneshot(request("GET /x")))
+            .unwrap()
+            .into_body();
+        let mut frame = || task::spawn(()).enter(|cx, _| Pin::new(&mut body).poll_frame(cx));
+        for _ in 0..frames {
+            let data = assert_ready!(frame())
+                .unwrap()
+                .unwrap()
+                .into_data()
+                .unwrap();
+            assert_eq!(data, "part");
+        }
+        let error: BodyError = assert_ready!(frame()).unwrap().unwrap_err();
+        assert!(error.is_panic() && error.source().is_none());
+        assert_eq!(error.to_string(), "the response body panicked");
+        assert!(
+            dropped.load(Ordering::Relaxed),
+            "who has panicked is not kept"
+        );
+        assert!(assert_ready!(frame()).is_none());
+        assert_eq!(
+            polls.load(Ordering::Relaxed),
+            frames + 1,
+            "nor polled again"
+        );
+    }
+}
+
+#[test]
+fn an_error_of_a_body_keeps_its_source() {
+    let service = contract().layer(answering(|_| {
+        Response::new(Script::new([Step::Fail("the disk is gone")]))
+    }));
+    let mut body = block_on(service.oneshot(request("GET /x")))
+        .unwrap()
+        .into_body();
+    let frame = task::spawn(()).enter(|cx, _| Pin::new(&mut body).poll_frame(cx));
+    let error = assert_ready!(frame).unwrap().unwrap_err();
+    assert!(!error.is_panic());
+    assert_eq!(error.to_string(), "the response body failed");
+    assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
+}
+
+// ===== every function that a layer is given panics in turn =====
+
+#[test]
+fn a_hook_that_panics_over_a_panic_changes_nothing() {
+    let panics = || PanicToErrorLayer::new().on_panic(|_| panic!("the hook"));
+    let service = contract()
+        .panics(panics())
+        .layer(answering(|_| -> Answer { panic!("the service") }));
+    assert_error(&ask(service, "GET /x"), 500, &internal());
+
+    let service = contract().panics(panics()).layer(answering(|_| {
+        Response::new(Script::new([Step::Panic("the body")]))
+    }));
+    let mut body = block_on(service.oneshot(request("GET /x")))
+        .unwrap()
+        .into_body();
+    let frame = task::spawn(()).enter(|cx, _| Pin::new(&mut body).poll_frame(cx));
+    assert!(assert_ready!(frame).unwrap().unwrap_err().is_panic());
+}
+
+/// An error whose texts and source panic.
+#[derive(Debug)]
+struct Hostile {
+    has_source: bool,
+}
+
+impl fmt::Display for Hostile {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("Display")
+    }
+}
+
+impl Error for Hostile {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        assert!(self.has_source, "source");
+        None
+    }
+}
+
+#[test]
+fn a_rule_or_a_hook_for_errors_that_panics_leaves_the_built_in_rules() {
+    let layers = [
+        CatchErrorLayer::new().classify(|_| panic!("classify")),
+        CatchErrorLayer::new().on_error(|_| panic!("on_error")),
+        CatchErrorLayer::new().on_error(|report| drop(report.error.to_string())),
+    ];
+    for layer in layers {
+        for has_source in [true, false] {
+            let failing =
+                service_fn(move |_| std::future::ready(Err::<Answer, _>(Hostile { has_source })));
+            // Alone too, without the guard of a panic layer outside.
+            let service = ErrorBodyLayer::new().layer(layer.layer(failing));
+            assert_error(&ask(service, "GET /x"), 500, &internal());
+            let service = contract().service_errors(layer.clone()).layer(failing);
+            assert_error(&ask(service, "GET /x"), 500, &internal());
+        }
+        let io = service_fn(async |_| {
+            Err::<Answer, _>(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
+        });
+        let sent = ask(contract().service_errors(layer).layer(io), "GET /x");
+        assert_eq!(sent.status(), 502);
+    }
+}
+
+#[test]
+fn an_error_of_readiness_whose_source_panics_is_answered() {
+    #[derive(Clone)]
+    struct NeverReady;
+    impl<T> Service<T> for NeverReady {
+        type Response = Answer;
+        type Error = Hostile;
+        type Future = std::future::Ready<Result<Answer, Hostile>>;
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Hostile>> {
+            Poll::Ready(Err(Hostile { has_source: false }))
+        }
+        fn call(&mut self, _: T) -> Self::Future {
+            unreachable!("never ready")
+        }
+    }
+    assert_error(
+        &ask(contract().layer(NeverReady), "GET /x"),
+        500,
+        &internal(),
+    );
+}
+
+#[test]
+fn a_limit_that_panics_is_500() {
+    let timeout = TimeoutLayer::per_request(|_| panic!("limit"));
+    let service = contract()
+        .timeout(timeout)
+        .layer(answering(|_| response("200")));
+    assert_error(&ask(service, "GET /x"), 500, &internal());
+}
+
+#[test]
+fn a_hook_for_rewrites_that_panics_changes_nothing() {
+    let error_body = ErrorBodyLayer::new().on_rewrite(|_| panic!("on_rewrite"));
+    let service = contract()
+        .error_body(error_body)
+        .layer(answering(|_| response("404")));
+    let expected = envelope("GET", 404, &sentence(404), "/x");
+    assert_error(&ask(service, "GET /x"), 404, &expected);
+}
+
+#[derive(Clone)]
+enum Broken {
+    ContentType,
+    Write,
+}
+
+impl ErrorFormat for Broken {
+    fn content_type(&self) -> HeaderValue {
+        assert!(matches!(self, Self::Write), "content_type");
+        ProblemDetailsFormat.content_type()
+    }
+
+    fn write(&self, error: &Occurrence<'_>, out: &mut Vec<u8>) {
+        EnvelopeFormat.write(error, out);
+        out.extend_from_slice(b"and half of");
+        assert!(matches!(self, Self::ContentType), "write");
+    }
+}
+
+#[test]
+fn a_format_that_panics_is_replaced_by_the_built_in_one() {
+    for format in [Broken::ContentType, Broken::Write] {
+        let service = contract()
+            .format(format)
+            .layer(answering(|_| response("404")));
+        let expected = envelope("GET", 404, &sentence(404), "/x");
+        assert_error(&ask(service, "GET /x"), 404, &expected);
+    }
+}
+
+#[test]
+fn a_response_with_as_many_headers_as_a_map_takes_is_answered() {
+    let full = || {
+        let mut response = Response::new(Full::<Bytes>::default());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        let headers = response.headers_mut();
+        for n in 0.. {
+            let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
+            if headers
+                .try_insert(name, HeaderValue::from_static(""))
+                .is_err()
+            {
+                break;
+            }
+        }
+        response
+    };
+    let mut service = contract().layer(answering(move |_| full()));
+    let future = service.call(request("GET /x"));
+    let answer = block_on(future).unwrap();
+    assert_eq!(answer.status(), 404);
+    let content = block_on(crate::support::content(answer));
+    assert_eq!(
+        serde_json::from_slice::<Envelope>(&content).unwrap().code,
+        404
+    );
+}
