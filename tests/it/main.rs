@@ -22,4 +22,5 @@ mod readiness;
 mod recording_api;
 mod support;
 mod transcripts;
+mod under_tonic;
 mod wire;
