@@ -12,8 +12,8 @@ mod paths;
 use std::{collections::BTreeMap, env, fs, io::ErrorKind, path::Path, process::Command};
 
 /// Requests for each path, after those that warm it up.
-const REQUESTS: u64 = 200;
-const WARM_UP: u64 = 50;
+const REQUESTS: u32 = 200;
+const WARM_UP: u32 = 50;
 
 /// The argument with which this program runs itself under callgrind.
 const MEASURED: &str = "--measured";
@@ -114,7 +114,7 @@ fn count() -> Option<Counts> {
         let text = fs::read_to_string(&file).unwrap();
         let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
         let total: f64 = totals.unwrap().parse().unwrap();
-        (name.to_owned(), total / REQUESTS as f64)
+        (name.to_owned(), total / f64::from(REQUESTS))
     });
     Some(counts.collect())
 }

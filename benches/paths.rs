@@ -345,7 +345,7 @@ async fn render_envelope(request: AxumRequest, next: Next) -> AxumResponse {
     let envelope = PeerEnvelope {
         http_method: method.as_str(),
         title: status.canonical_reason().unwrap_or("Error"),
-        description: str::from_utf8(&text).unwrap_or_default(),
+        description: std::str::from_utf8(&text).unwrap_or_default(),
         code: status.as_u16(),
         uri: format!("{PUBLIC_URL}{}", uri.path()),
     };
