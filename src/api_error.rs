@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 /// An error as a response will tell it: status, code, title and description.
 ///
@@ -62,6 +62,9 @@ pub enum Cause {
     /// The service returned an `Err` that nothing else names.
     Service,
 }
+
+/// Fields of an error response with its envelope and all CORS headers, so that the map does not grow.
+const ROOM: usize = 12;
 
 // ===== impl ApiError =====
 
@@ -188,6 +191,7 @@ impl ApiError {
     pub fn into_http<B: Default>(self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status;
+        *response.headers_mut() = HeaderMap::with_capacity(ROOM);
         response.extensions_mut().insert(self);
         response
     }

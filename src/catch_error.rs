@@ -91,12 +91,20 @@ pin_project! {
     /// The service's response, or the one that its error becomes.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
-        // `None`: the error was kept from `poll_ready`, and is in `kept`.
         #[pin]
-        inner: Option<F>,
-        kept: Option<Box<ApiError>>,
+        inner: Inner<F>,
         rules: Arc<Rules>,
         head: Option<Box<RequestHead>>,
+    }
+}
+
+pin_project! {
+    #[project = InnerProj]
+    #[derive(Debug)]
+    enum Inner<F> {
+        Called { #[pin] future: F },
+        // Not called: the error of `poll_ready`, until it is answered.
+        Kept { error: Option<Box<ApiError>> },
     }
 }
 
@@ -308,14 +316,14 @@ where
         let head = RequestHead::for_report(&request, self.rules.on_error.is_set());
         match self.kept.take() {
             None => ResponseFuture {
-                inner: Some(self.inner.call(request)),
-                kept: None,
+                inner: Inner::Called {
+                    future: self.inner.call(request),
+                },
                 rules: Arc::clone(&self.rules),
                 head,
             },
-            kept => ResponseFuture {
-                inner: None,
-                kept,
+            error => ResponseFuture {
+                inner: Inner::Kept { error },
                 rules: Arc::clone(&self.rules),
                 head,
             },
@@ -346,8 +354,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        match this.inner.as_pin_mut() {
-            Some(inner) => match inner.poll(cx) {
+        match this.inner.project() {
+            InnerProj::Called { future } => match future.poll(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
                 Poll::Ready(Err(error)) => {
@@ -355,7 +363,7 @@ where
                     Poll::Ready(Ok(answer.into_http()))
                 }
             },
-            None => match this.kept.take() {
+            InnerProj::Kept { error } => match error.take() {
                 Some(error) => Poll::Ready(Ok(error.into_http())),
                 None => Poll::Pending,
             },

@@ -84,20 +84,21 @@ pin_project! {
     /// The service's response with its body guarded, or 500 after a panic.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
-        // `None` after a panic.
         #[pin]
-        inner: Option<F>,
-        state: State,
+        inner: Inner<F>,
         watch: Option<Box<Watch>>,
     }
 }
 
-#[derive(Debug)]
-enum State {
-    Running,
-    /// In `call`: answered by the first poll.
-    Panicked,
-    Ended,
+pin_project! {
+    #[project = InnerProj]
+    #[derive(Debug)]
+    enum Inner<F> {
+        Called { #[pin] future: F },
+        // In `call`: answered by the first poll.
+        Panicked,
+        Ended,
+    }
 }
 
 pin_project! {
@@ -203,15 +204,13 @@ where
         let watch = Watch::over(&request, &self.on_panic);
         match catch(|| self.inner.call(request)) {
             Ok(future) => ResponseFuture {
-                inner: Some(future),
-                state: State::Running,
+                inner: Inner::Called { future },
                 watch,
             },
             Err(panic) => {
                 Watch::report(watch.as_deref(), &panic, PanicPlace::Call);
                 ResponseFuture {
-                    inner: None,
-                    state: State::Panicked,
+                    inner: Inner::Panicked,
                     watch: None,
                 }
             }
@@ -229,22 +228,22 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let inner = match (&*this.state, this.inner.as_mut().as_pin_mut()) {
-            (State::Running, Some(inner)) => inner,
-            (State::Ended, _) => return Poll::Pending,
-            (State::Running | State::Panicked, _) => {
-                *this.state = State::Ended;
+        let future = match this.inner.as_mut().project() {
+            InnerProj::Called { future } => future,
+            InnerProj::Ended => return Poll::Pending,
+            InnerProj::Panicked => {
+                this.inner.set(Inner::Ended);
                 return Poll::Ready(Ok(PANICKED.into_http()));
             }
         };
-        match catch(|| inner.poll(cx)) {
+        match catch(|| future.poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Err(error))) => {
-                *this.state = State::Ended;
+                this.inner.set(Inner::Ended);
                 Poll::Ready(Err(error))
             }
             Ok(Poll::Ready(Ok(response))) => {
-                *this.state = State::Ended;
+                this.inner.set(Inner::Ended);
                 let watch = this.watch.take();
                 Poll::Ready(Ok(response.map(|body| GuardedBody {
                     inner: Some(body),
@@ -252,9 +251,8 @@ where
                 })))
             }
             Err(panic) => {
-                *this.state = State::Ended;
                 Watch::report(this.watch.as_deref(), &panic, PanicPlace::Future);
-                this.inner.set(None);
+                this.inner.set(Inner::Ended);
                 Poll::Ready(Ok(PANICKED.into_http()))
             }
         }

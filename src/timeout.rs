@@ -96,13 +96,22 @@ pin_project! {
         // `None` once it has answered or was given up.
         #[pin]
         inner: Option<F>,
-        // `None`: no limit.
-        deadline: Option<Instant>,
-        // Made when the service is first seen pending.
         #[pin]
-        timer: Option<Sleep>,
+        clock: Clock,
         rule: Arc<Rule>,
         head: Option<Box<RequestHead>>,
+    }
+}
+
+pin_project! {
+    #[project = ClockProj]
+    #[derive(Debug)]
+    enum Clock {
+        // No limit, or none any more.
+        Off,
+        Set { deadline: Instant },
+        // Since the service was first seen pending.
+        Running { #[pin] timer: Sleep },
     }
 }
 
@@ -241,8 +250,7 @@ where
         let head = deadline.and_then(|_| RequestHead::for_report(&request, false));
         ResponseFuture {
             inner: Some(self.inner.call(request)),
-            deadline,
-            timer: None,
+            clock: deadline.map_or(Clock::Off, |deadline| Clock::Set { deadline }),
             rule: Arc::clone(&self.rule),
             head,
         }
@@ -263,16 +271,13 @@ where
         // The response first: work that is done is never thrown away.
         if let Some(inner) = this.inner.as_mut().as_pin_mut() {
             if let Poll::Ready(output) = inner.poll(cx) {
-                *this.deadline = None;
+                this.clock.set(Clock::Off);
                 return Poll::Ready(output);
             }
         }
-        let Some(deadline) = *this.deadline else {
-            return Poll::Pending;
-        };
-        ready!(poll_deadline(deadline, this.timer, cx));
+        ready!(this.clock.as_mut().poll_passed(cx));
+        this.clock.set(Clock::Off);
         this.inner.set(None);
-        *this.deadline = None;
         #[cfg(feature = "tracing")]
         record(this.head.as_deref());
         Poll::Ready(Ok(this.rule.refuse()))
@@ -290,22 +295,22 @@ impl Rule {
     }
 }
 
-/// Ready once the deadline has passed. Registers the timer when first asked before that.
-fn poll_deadline(
-    deadline: Instant,
-    mut timer: Pin<&mut Option<Sleep>>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    if let Some(timer) = timer.as_mut().as_pin_mut() {
-        return timer.poll(cx);
+impl Clock {
+    /// Ready once the deadline has passed. Registers the timer when first asked before that.
+    fn poll_passed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Set { deadline } = *self {
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.set(Self::Running {
+                timer: sleep_until(deadline),
+            });
+        }
+        match self.project() {
+            ClockProj::Running { timer } => timer.poll(cx),
+            ClockProj::Off | ClockProj::Set { .. } => Poll::Pending,
+        }
     }
-    if deadline <= Instant::now() {
-        return Poll::Ready(());
-    }
-    timer.set(Some(sleep_until(deadline)));
-    timer
-        .as_pin_mut()
-        .map_or(Poll::Ready(()), |timer| timer.poll(cx))
 }
 
 impl<F: fmt::Debug> fmt::Debug for ResponseFuture<F> {
@@ -313,7 +318,7 @@ impl<F: fmt::Debug> fmt::Debug for ResponseFuture<F> {
         let mut debug = f.debug_struct("ResponseFuture");
         debug
             .field("inner", &self.inner)
-            .field("deadline", &self.deadline)
+            .field("clock", &self.clock)
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod allocations;
 mod cases;
 mod cors;
 mod cors_model;
@@ -20,6 +21,7 @@ mod places;
 mod properties;
 mod readiness;
 mod recording_api;
+mod sizes;
 mod support;
 mod transcripts;
 mod under_tonic;

@@ -1,0 +1,80 @@
+//! How large what a request carries is: futures and bodies, above those of the service.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use tower::{BoxError, Layer, Service, service_fn};
+use tower_contract::{
+    CatchErrorLayer, ContractLayer, CorsContractLayer, ErrorBodyLayer, MethodGuardLayer,
+    PanicToErrorLayer, TimeoutLayer,
+    service::{GuardedBody, ResponseBody},
+};
+
+use crate::support::{contract, policy, request};
+
+type Answer = Result<Response<Full<Bytes>>, BoxError>;
+
+/// By how much the future of `layer` is larger than that of the service in it.
+fn growth<L, S>(layer: L, mut inner: S) -> usize
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>> + Clone,
+    L: Layer<S, Service: Service<Request<Full<Bytes>>>>,
+{
+    let outer = layer.layer(inner.clone()).call(request("GET /"));
+    size_of_val(&outer) - size_of_val(&inner.call(request("GET /")))
+}
+
+fn by_function()
+-> impl Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send>
++ Clone {
+    service_fn(async |request: Request<Full<Bytes>>| -> Answer {
+        Ok(Response::new(request.into_body()))
+    })
+}
+
+fn boxed()
+-> impl Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send>
++ Clone {
+    service_fn(|request: Request<Full<Bytes>>| {
+        let answer = async { Ok(Response::new(request.into_body())) };
+        Box::pin(answer) as Pin<Box<dyn Future<Output = Answer> + Send>>
+    })
+}
+
+fn full_contract() -> ContractLayer {
+    contract()
+        .public_url("https://api.example.com".parse().unwrap())
+        .methods(MethodGuardLayer::new([Method::GET]))
+        .timeout(TimeoutLayer::new(Duration::from_secs(2)))
+}
+
+#[test]
+fn the_future_of_the_stack_is_at_most_256_bytes_larger_than_the_services() {
+    let (function, boxed) = (
+        growth(full_contract(), by_function()),
+        growth(full_contract(), boxed()),
+    );
+    assert!(function <= 256 && boxed <= 256, "{function} {boxed}");
+}
+
+#[test]
+fn each_layer_makes_the_future_larger_by_what_it_remembers() {
+    let grown = [
+        growth(CorsContractLayer::new(policy()), boxed()),
+        growth(ErrorBodyLayer::new(), boxed()),
+        growth(MethodGuardLayer::new([Method::GET]), boxed()),
+        growth(PanicToErrorLayer::new(), boxed()),
+        growth(CatchErrorLayer::new(), boxed()),
+        growth(TimeoutLayer::new(Duration::from_secs(2)), boxed()),
+    ];
+    assert_eq!(grown, [16, 80, 32, 16, 16, 128]);
+}
+
+#[test]
+fn a_body_is_at_most_two_words_larger_for_each_layer_that_wraps_it() {
+    let body = size_of::<Full<Bytes>>();
+    assert_eq!(size_of::<ResponseBody<Full<Bytes>>>(), body + 16);
+    assert_eq!(size_of::<GuardedBody<Full<Bytes>>>(), body + 16);
+}
