@@ -40,7 +40,10 @@ use crate::fused::Fused;
 pub(crate) const ORIGIN: &str = "https://tenant-0000.example.com";
 const PUBLIC_URL: &str = "https://api.example.com";
 const LIMIT: Duration = Duration::from_secs(30);
-const JSON: &str = r#"{"id":7,"state":"recording","seconds":42}"#;
+pub(crate) const JSON: &str = r#"{"id":7,"state":"recording","seconds":42}"#;
+
+/// How many requests wait at once.
+const WAITING: usize = 10_000;
 
 /// How many origins are allowed, in the series over their number.
 pub(crate) const ORIGINS: [usize; 5] = [1, 2, 10, 100, 1024];
@@ -76,6 +79,17 @@ impl Path {
         }
     }
 
+    fn waiting<S, B>(name: &str, service: S) -> Self
+    where
+        S: Service<Request<AxumBody>, Response = Response<B>, Error = Infallible> + 'static,
+    {
+        let mut service = service;
+        Self {
+            name: name.to_owned(),
+            run: Box::new(move || wait_together(&mut service)),
+        }
+    }
+
     fn layered<L, S>(name: impl Into<String>, layer: L, inner: S) -> Self
     where
         L: Layer<S> + 'static,
@@ -107,6 +121,26 @@ where
     let mut body = pin!(body);
     while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut cx) {
         black_box(frame.is_ok());
+    }
+}
+
+/// Sends ten thousand requests that wait at the same time, then answers them all.
+fn wait_together<S, B>(service: &mut S)
+where
+    S: Service<Request<AxumBody>, Response = Response<B>, Error = Infallible>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut waiting: Vec<_> = (0..WAITING)
+        .map(|_| {
+            assert!(matches!(service.poll_ready(&mut cx), Poll::Ready(Ok(()))));
+            Box::pin(service.call(get()))
+        })
+        .collect();
+    for future in &mut waiting {
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+    }
+    for future in &mut waiting {
+        assert!(future.as_mut().poll(&mut cx).is_ready());
     }
 }
 
@@ -260,7 +294,7 @@ fn peer_cors() -> CorsLayer {
         .allow_credentials(true)
 }
 
-fn peer_cors_one() -> CorsLayer {
+pub(crate) fn peer_cors_one() -> CorsLayer {
     peer_cors().allow_origin(HeaderValue::from_static(ORIGIN))
 }
 
@@ -276,8 +310,19 @@ fn peer_cors_list(count: usize) -> CorsLayer {
     peer_cors().allow_origin(origins)
 }
 
-fn peer_timeout() -> PeerTimeoutLayer {
+pub(crate) fn peer_timeout() -> PeerTimeoutLayer {
     PeerTimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LIMIT)
+}
+
+pub(crate) fn peer_header(
+    name: &'static str,
+    value: &'static str,
+) -> SetResponseHeaderLayer<HeaderValue> {
+    let (name, value) = (
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    );
+    SetResponseHeaderLayer::overriding(name, value)
 }
 
 /// It adds the CORS headers of an actual response, catches panics and limits time. No envelope, no
@@ -304,17 +349,17 @@ pub(crate) fn equal_work_peer<S: Inner<Infallible>>(
 > + Clone
 + Send
 + Sync {
-    let set = |name: &'static str, value| {
-        SetResponseHeaderLayer::overriding(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )
-    };
     ServiceBuilder::new()
         .layer(peer_cors_one())
-        .layer(set("access-control-allow-origins", ORIGIN))
-        .layer(set("access-control-allow-headers", "Authorization, Origin"))
-        .layer(set("access-control-allow-methods", "GET, POST, OPTIONS"))
+        .layer(peer_header("access-control-allow-origins", ORIGIN))
+        .layer(peer_header(
+            "access-control-allow-headers",
+            "Authorization, Origin",
+        ))
+        .layer(peer_header(
+            "access-control-allow-methods",
+            "GET, POST, OPTIONS",
+        ))
         .layer(from_fn(render_envelope))
         .layer(CatchPanicLayer::new())
         .layer(peer_timeout())
@@ -331,7 +376,7 @@ struct PeerEnvelope<'a> {
 }
 
 /// What an axum application writes by hand today.
-async fn render_envelope(request: AxumRequest, next: Next) -> AxumResponse {
+pub(crate) async fn render_envelope(request: AxumRequest, next: Next) -> AxumResponse {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let response = next.run(request).await;
     let status = response.status();
@@ -529,4 +574,22 @@ pub(crate) fn layering() -> Vec<Path> {
         ));
     }
     paths
+}
+
+/// Ten thousand requests that wait at once.
+pub(crate) fn waiting() -> Vec<Path> {
+    let lean = lean_peer(peer_cors_one(), pending_once());
+    vec![
+        Path::waiting("10,000 waiting/bare", pending_once()),
+        Path::waiting("10,000 waiting/ours", contract(1).layer(pending_once())),
+        Path::waiting("10,000 waiting/lean peer", lean),
+        Path::waiting(
+            "10,000 waiting/equal-work peer",
+            equal_work_peer(pending_once()),
+        ),
+        Path::waiting(
+            "10,000 waiting/fused by hand",
+            Fused::new(pending_once(), ORIGIN),
+        ),
+    ]
 }

@@ -218,3 +218,11 @@ fn a_failure_allocates_at_most_as_an_error_of_the_service_does() {
     assert_eq!(total(contract().layer(failing), "GET /"), 1 + 6);
     assert_eq!(total(too_late.layer(waiting(usual)), "GET /"), 6);
 }
+
+#[test]
+fn no_timer_is_registered_for_a_response_that_is_ready_at_once() {
+    // Outside a runtime, making a timer panics.
+    let mut service = TimeoutLayer::new(MINUTE).layer(answering(usual));
+    let answer = crate::support::now(service.call(request("GET /"))).unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
