@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod auto_traits;
 mod cases;
 mod cors;
 mod cors_model;
@@ -15,6 +16,7 @@ mod cors_vectors;
 mod fetch;
 mod floors;
 mod grpc;
+mod orders;
 mod panics;
 mod places;
 mod properties;
