@@ -293,7 +293,7 @@ mod tests {
             assert_eq!(code.web_text_frame(), text);
         }
         for length in 0..20 {
-            let bytes: Vec<u8> = (0..length).map(|byte| byte * 13 ^ 0xa5).collect();
+            let bytes: Vec<u8> = (0..length).map(|byte| (byte * 13) ^ 0xa5).collect();
             assert_eq!(base64(&bytes), BASE64_STANDARD.encode(&bytes), "{length}");
         }
     }

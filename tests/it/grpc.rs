@@ -482,13 +482,13 @@ fn two_stacks_answer_as_one() {
     let once = contract().layer(answering(|_| -> Answer { panic!("secret") }));
     let twice = contract().layer(contract().layer(answering(|_| -> Answer { panic!("secret") })));
     for call in CALLS {
-        let one = block_on(line(block_on(once.clone().oneshot(request(call))).unwrap()));
-        let two = block_on(line(
+        let of_one = block_on(line(block_on(once.clone().oneshot(request(call))).unwrap()));
+        let of_two = block_on(line(
             block_on(twice.clone().oneshot(request(call))).unwrap(),
         ));
         // The order of the headers is free.
         let sorted = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
-        assert_eq!(sorted(&one), sorted(&two));
+        assert_eq!(sorted(&of_one), sorted(&of_two));
     }
 }
 

@@ -26,4 +26,5 @@ mod recording_api;
 mod support;
 mod timing;
 mod transcripts;
+mod under_tonic;
 mod wire;

@@ -57,7 +57,7 @@ where
 {
     let sent = ask(service, asked);
     assert_eq!(all(&sent, "access-control-allow-origin").len(), 1);
-    let content = str::from_utf8(sent.body()).unwrap();
+    let content = std::str::from_utf8(sent.body()).unwrap();
     let status = sent.status().as_u16();
     match serde_json::from_str::<tower_contract::Envelope>(content) {
         Ok(envelope) => {

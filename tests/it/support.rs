@@ -104,7 +104,7 @@ where
 /// speaks of it.
 #[track_caller]
 pub fn assert_error(sent: &Response<Bytes>, status: u16, content: &str) {
-    assert_eq!(str::from_utf8(sent.body()).unwrap(), content);
+    assert_eq!(std::str::from_utf8(sent.body()).unwrap(), content);
     assert_eq!(sent.status(), status);
     assert_eq!(all(sent, "content-type"), ["application/json"]);
     assert_eq!(all(sent, "content-length"), [content.len().to_string()]);

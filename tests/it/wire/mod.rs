@@ -38,7 +38,7 @@ fn stack() -> ContractLayer {
 
 /// The service of these tests: its path says what it does.
 async fn application(request: Request<Incoming>) -> Result<Response<AnyBody>, BoxError> {
-    let answer = |text| Ok(response(text).map(|body| any(body)));
+    let answer = |text| Ok(response(text).map(any));
     let script = |steps: Vec<_>| Ok(Response::new(any(Script::new(steps))));
     match request.uri().path() {
         "/ok" => answer("200\n\nhello"),
