@@ -74,10 +74,9 @@ fn tower_elapsed() -> BoxError {
 #[test]
 fn a_time_limit_of_another_layer_is_503() {
     check(tower_elapsed(), 503, Cause::Timeout);
-    let tokio = block_on(tokio::time::timeout(
-        Duration::ZERO,
-        std::future::pending::<()>(),
-    ));
+    let tokio = block_on(async {
+        tokio::time::timeout(Duration::ZERO, std::future::pending::<()>()).await
+    });
     check(tokio.unwrap_err(), 503, Cause::Timeout);
 }
 

@@ -25,6 +25,7 @@ mod readiness;
 mod recording_api;
 mod support;
 mod timing;
+mod tracing;
 mod transcripts;
 mod under_tonic;
 mod wire;
