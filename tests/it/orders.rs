@@ -215,8 +215,7 @@ fn an_order_keeps_the_contract_exactly_when_it_breaks_no_rule() {
 fn the_order_of_the_stack_is_one_that_keeps_the_contract() {
     assert_eq!(broken_rules(&STACK), []);
     // The type of the stack's service names its layers, outermost first.
-    type Stack = tower_contract::service::Contract<()>;
-    let named = std::any::type_name::<Stack>();
+    let named = std::any::type_name::<tower_contract::service::Contract<()>>();
     let places = STACK.map(|name| named.find(&format!("::{name:?}<")).unwrap());
     assert!(places.is_sorted(), "{named}");
 }

@@ -66,8 +66,7 @@ impl Subscriber for Log {
 fn events(act: impl FnOnce()) -> Vec<String> {
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), act);
-    let lines = std::mem::take(&mut *log.0.lock().unwrap());
-    lines
+    log.0.lock().unwrap().clone()
 }
 
 /// There is one event, it begins so, and it is one plain line without the query and the secret.
