@@ -13,6 +13,7 @@ mod cases;
 mod cors;
 mod cors_model;
 mod cors_vectors;
+mod error_bodies;
 mod errors;
 mod fetch;
 mod floors;
