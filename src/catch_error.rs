@@ -358,7 +358,7 @@ where
 impl ServiceErrorReport<'_> {
     fn record(&self) {
         let error = crate::unwind::displayed(&self.error);
-        let (method, uri) = (self.method.map(Method::as_str), self.uri);
+        let (method, uri) = (self.method.map(crate::request_head::method_text), self.uri);
         let status = self.answered.status().as_u16();
         tracing::error!(status, method, uri, error, "the service failed");
     }
