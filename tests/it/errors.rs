@@ -8,19 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use tokio::{io::AsyncReadExt, net::TcpListener};
-use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_contract::{ApiError, CatchErrorLayer, Cause};
 
-use crate::support::{
-    ask, assert_error, block_on, contract, envelope, request, response, sentence,
-};
+use crate::support::{ask, block_on, contract, request, response, sentence};
 
 type Answer = Response<Full<Bytes>>;
 
@@ -217,76 +210,6 @@ fn the_hook_is_told_of_the_request_the_error_and_the_answer() {
         "POST /a?token=s",
     );
     assert_eq!(*told.lock().unwrap(), ["POST /a boom 500"]);
-}
-
-// ===== real clients =====
-
-/// A proxy to `address` under the contract.
-fn proxy(
-    address: std::net::SocketAddr,
-) -> impl Service<
-    Request<Full<Bytes>>,
-    Response = Response<impl http_body::Body<Data = Bytes, Error: fmt::Debug>>,
-    Error: fmt::Debug,
-> {
-    let client =
-        Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(HttpConnector::new());
-    contract().layer(service_fn(move |mut request: Request<Full<Bytes>>| {
-        *request.uri_mut() = format!("http://{address}/").parse().unwrap();
-        client.request(request)
-    }))
-}
-
-async fn asked<S, B>(service: S) -> Response<Bytes>
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: fmt::Debug>,
-    B: http_body::Body<Data = Bytes, Error: fmt::Debug>,
-{
-    let (head, body) = service
-        .oneshot(request("GET /x"))
-        .await
-        .unwrap()
-        .into_parts();
-    Response::from_parts(head, body.collect().await.unwrap().to_bytes())
-}
-
-#[tokio::test]
-async fn err_connect_refused() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let sent = asked(proxy(address)).await;
-    assert_error(&sent, 502, &envelope("GET", 502, &sentence(502), "/x"));
-    for secret in ["127.0.0.1", "111", "refused"] {
-        assert!(!str::from_utf8(sent.body()).unwrap().contains(secret));
-    }
-}
-
-#[tokio::test]
-async fn err_incomplete_message() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
-    });
-    let sent = asked(proxy(address)).await;
-    assert_error(&sent, 502, &envelope("GET", 502, &sentence(502), "/x"));
-}
-
-#[tokio::test]
-async fn an_upstream_that_answers_nonsense_is_502() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
-        let nonsense = b"220 mail.example ESMTP\r\n\r\n";
-        tokio::io::AsyncWriteExt::write_all(&mut stream, nonsense)
-            .await
-            .unwrap();
-    });
-    assert_eq!(asked(proxy(address)).await.status(), 502);
 }
 
 #[test]

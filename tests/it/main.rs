@@ -10,6 +10,7 @@
 
 mod auto_traits;
 mod cases;
+mod clients;
 mod cors;
 mod cors_model;
 mod cors_vectors;
