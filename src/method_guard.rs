@@ -233,14 +233,16 @@ fn insert(paths: &mut matchit::Router<usize>, pattern: &str, index: usize) -> Re
 }
 
 impl Resources {
-    /// The decision: the answer that `method` gets at `path` instead of the service's.
-    fn refusal(&self, method: &Method, path: &str) -> Option<Answer> {
-        let methods = match self {
-            Self::Any => return None,
-            Self::Whole(methods) => methods,
-            Self::ByPath { union, .. } if path == "*" && union.answer_options => union,
+    /// The decision: the answer that `request` gets instead of the service's.
+    #[inline]
+    fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
+        let method = request.method();
+        let methods = match (self, || request.uri().path()) {
+            (Self::Any, _) => return None,
+            (Self::Whole(methods), _) => methods,
+            (Self::ByPath { union, .. }, path) if path() == "*" && union.answer_options => union,
             // An unknown path is the service's to answer.
-            Self::ByPath { paths, each, .. } => each.get(*paths.at(path).ok()?.value)?,
+            (Self::ByPath { paths, each, .. }, path) => each.get(*paths.at(path()).ok()?.value)?,
         };
         if methods.answer_options && method == Method::OPTIONS {
             return Some(Answer::Options(methods.allow.clone()));
@@ -248,11 +250,7 @@ impl Resources {
         if methods.listed.contains(method) {
             return None;
         }
-        Some(if is_registered(method) {
-            Answer::NotAllowed(methods.allow.clone())
-        } else {
-            Answer::NotImplemented(methods.allow.clone())
-        })
+        Some(methods.refusal(method))
     }
 }
 
@@ -273,6 +271,16 @@ impl Methods {
             listed,
             allow,
             answer_options: false,
+        }
+    }
+
+    /// What a method that is not listed gets.
+    #[cold]
+    fn refusal(&self, method: &Method) -> Answer {
+        if is_registered(method) {
+            Answer::NotAllowed(self.allow.clone())
+        } else {
+            Answer::NotImplemented(self.allow.clone())
         }
     }
 
@@ -319,19 +327,19 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let inner = match self
-            .resources
-            .refusal(request.method(), request.uri().path())
-        {
-            None => ShortCircuit::inner(self.inner.call(request)),
+        match self.resources.refusal(&request) {
+            None => ResponseFuture {
+                inner: ShortCircuit::inner(self.inner.call(request)),
+            },
             Some(answer) => {
                 #[cfg(feature = "tracing")]
                 answer.record(&request);
                 give_back_readiness(&mut self.inner);
-                ShortCircuit::decided(answer)
+                ResponseFuture {
+                    inner: ShortCircuit::decided(answer),
+                }
             }
-        };
-        ResponseFuture { inner }
+        }
     }
 }
 
@@ -473,7 +481,10 @@ mod tests {
     #[track_caller]
     fn check(layer: &MethodGuardLayer, cases: &[(&str, &str, &str)]) {
         for &(name, path, expected) in cases {
-            let answer = match layer.resources.refusal(&method(name), path) {
+            let mut request = Request::new(());
+            *request.method_mut() = method(name);
+            *request.uri_mut() = path.parse().unwrap_or_default();
+            let answer = match layer.resources.refusal(&request) {
                 None => String::from("passes"),
                 Some(Answer::NotAllowed(allow)) => format!("405 {}", allow.to_str().unwrap()),
                 Some(Answer::NotImplemented(allow)) => format!("501 {}", allow.to_str().unwrap()),

@@ -31,7 +31,10 @@ use crate::request_head::{RequestHead, UriText};
 /// Parsing lists every reason at once: not an absolute `http` or `https` URL with a host; userinfo;
 /// a query; a fragment; white space or a backslash in it; more than 1,024 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct PublicUrl(String);
+pub struct PublicUrl {
+    url: String,
+    path_at: usize,
+}
 
 /// The longest public URL: half of the longest `uri`, so that the path of the request has room.
 const MAX_PUBLIC_URL: usize = 1_024;
@@ -50,11 +53,15 @@ pub struct PublicUrlError {
 impl PublicUrl {
     /// `https://host:port`, and the path without its last slash.
     fn origin_and_path(&self) -> (&str, &str) {
-        let url = &self.0;
-        let authority = url.find("://").map_or(0, |scheme| scheme + 3);
-        let path = url.get(authority..).and_then(|rest| rest.find('/'));
-        url.split_at(path.map_or(url.len(), |at| authority + at))
+        self.url.split_at(self.path_at)
     }
+}
+
+/// Where the path begins in a URL that is parsed.
+fn path_at(url: &str) -> usize {
+    let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+    let path = url.get(authority..).and_then(|rest| rest.find('/'));
+    path.map_or(url.len(), |at| authority + at)
 }
 
 impl FromStr for PublicUrl {
@@ -80,7 +87,10 @@ impl FromStr for PublicUrl {
         url.set_fragment(None);
         let url = url.as_str().trim_end_matches('/').to_owned();
         match (problems.is_empty(), url.len() <= MAX_PUBLIC_URL) {
-            (true, true) => Ok(Self(url)),
+            (true, true) => Ok(Self {
+                path_at: path_at(&url),
+                url,
+            }),
             (false, true) => fail(problems, Some(url)),
             (_, false) => fail(
                 vec![format!("it is longer than {MAX_PUBLIC_URL} bytes")],
@@ -146,7 +156,7 @@ impl TryFrom<&str> for PublicUrl {
 
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.url)
     }
 }
 
