@@ -101,3 +101,11 @@ async fn hypers_own_connection_that_breaks_off_is_502() {
     ));
     assert_eq!(asked(proxy).await.status(), 502);
 }
+
+#[tokio::test]
+async fn a_client_that_refuses_to_send_a_request_is_502() {
+    let client =
+        Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(HttpConnector::new());
+    let proxy = contract().layer(service_fn(move |request| client.request(request)));
+    assert_eq!(asked(proxy).await.status(), 502, "its target has no host");
+}
