@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod browser;
 mod cases;
 mod cors;
 mod cors_model;
