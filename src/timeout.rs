@@ -8,9 +8,15 @@
 //! once the service is pending; a limit of zero refuses unless the response is ready at once; one
 //! too long for the clock, as `Duration::MAX`, never fires.
 //!
+//! A call of gRPC, gRPC-Web or Connect may tell how long its client waits (`grpc-timeout`,
+//! `connect-timeout-ms`): that shortens the limit, and never lengthens it. Where a limit chosen
+//! [for each request](TimeoutLayer::per_request) is `None`, it is the limit. Without this layer it is
+//! not read.
+//!
 //! # What it leaves alone
 //!
-//! The bodies: a slow upload counts against the limit, a slow download does not. The wait for
+//! The bodies: a slow upload counts against the limit, a slow download does not; a stream of gRPC has
+//! no deadline. The wait for
 //! readiness, before `call`. A service that blocks its thread: no timer fires until it yields; use
 //! `spawn_blocking`. Work that the service has spawned goes on after its future is dropped.
 //!
@@ -66,6 +72,7 @@ use tower_service::Service;
 
 use crate::{
     api_error::{ApiError, Cause},
+    protocol::client_timeout,
     request_head::RequestHead,
 };
 
@@ -170,21 +177,27 @@ impl TimeoutLayer {
 }
 
 impl Limit {
-    /// The decision: until when `request` may take.
+    /// The decision: until when `request` may take, by the limit `own` that was set for it.
     ///
     /// A limit that the clock cannot represent is none.
-    fn deadline<B>(&self, request: Request<B>) -> (Option<Instant>, Request<B>) {
-        match self {
-            Self::None => (None, request),
-            Self::Same(limit) => (Instant::now().checked_add(*limit), request),
-            Self::PerRequest(limit) => {
-                let (parts, body) = request.into_parts();
-                let limit = limit(&parts);
-                let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-                (deadline, Request::from_parts(parts, body))
-            }
+    fn deadline<B>(&self, own: Option<Duration>, request: &Request<B>) -> Option<Instant> {
+        if matches!(self, Self::None) {
+            return None;
         }
+        // The client can only shorten it.
+        let limit = own.into_iter().chain(client_timeout(request)).min();
+        limit.and_then(deadline_after)
     }
+}
+
+/// When `limit` has passed, `None` if that is beyond the clock.
+///
+/// A tick before the clock's end too: the timer rounds a deadline up to its next millisecond, and
+/// panics where there is none.
+fn deadline_after(limit: Duration) -> Option<Instant> {
+    const TICK: Duration = Duration::from_millis(1);
+    let deadline = Instant::now().checked_add(limit)?;
+    deadline.checked_add(TICK).map(|_| deadline)
 }
 
 impl<S> Layer<S> for TimeoutLayer {
@@ -223,8 +236,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (deadline, request) = self.rule.limit.deadline(request);
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let limit = match &self.rule.limit {
+            Limit::None => None,
+            Limit::Same(limit) => Some(*limit),
+            Limit::PerRequest(limit_of) => {
+                let (parts, body) = request.into_parts();
+                let limit = limit_of(&parts);
+                request = Request::from_parts(parts, body);
+                limit
+            }
+        };
+        let deadline = self.rule.limit.deadline(limit, &request);
         let head = deadline.and_then(|_| RequestHead::for_report(&request, false));
         ResponseFuture {
             inner: Some(self.inner.call(request)),
@@ -247,26 +270,33 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return Poll::Pending;
-        };
         // The response first: work that is done is never thrown away.
-        if let Poll::Ready(output) = inner.poll(cx) {
-            this.inner.set(None);
-            return Poll::Ready(output);
+        if let Some(inner) = this.inner.as_mut().as_pin_mut() {
+            if let Poll::Ready(output) = inner.poll(cx) {
+                *this.deadline = None;
+                return Poll::Ready(output);
+            }
         }
         let Some(deadline) = *this.deadline else {
             return Poll::Pending;
         };
         ready!(poll_deadline(deadline, this.timer, cx));
         this.inner.set(None);
+        *this.deadline = None;
         #[cfg(feature = "tracing")]
         record(this.head.as_deref());
+        Poll::Ready(Ok(this.rule.refuse()))
+    }
+}
+
+impl Rule {
+    #[cold]
+    fn refuse<B: Default>(&self) -> Response<B> {
         let mut response = EXPIRED.into_http();
-        if let Some(delay) = &this.rule.retry_after {
+        if let Some(delay) = &self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, delay.clone());
         }
-        Poll::Ready(Ok(response))
+        response
     }
 }
 

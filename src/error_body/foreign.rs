@@ -1,6 +1,7 @@
 //! What a body that someone else wrote says of the error.
 
 use std::{
+    borrow::Cow,
     pin::pin,
     str::from_utf8,
     task::{Context, Poll},
@@ -15,7 +16,10 @@ use http_body::Body;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use crate::{format::Envelope, unwind::catch};
+use crate::{
+    format::{Envelope, grpc::is_connect_code},
+    unwind::catch,
+};
 
 /// Longest text: a rejection is a line, a page is not a description.
 const MAX_TEXT: usize = 8 * 1024;
@@ -132,6 +136,22 @@ impl Default for Problem {
     }
 }
 
+/// The content of an error of a service that speaks Connect itself: JSON with one of its codes.
+pub(super) fn connect_error<B>(headers: &HeaderMap, body: B, cx: &mut Context<'_>) -> Option<Bytes>
+where
+    B: Body<Data = Bytes>,
+{
+    #[derive(Deserialize)]
+    struct ConnectError<'a> {
+        #[serde(borrow)]
+        code: Cow<'a, str>,
+    }
+    let is_json = media_type(headers)? == Media::Json && !headers.contains_key(CONTENT_ENCODING);
+    let content = ready_content(is_json.then_some(body)?, MAX_JSON, cx)?;
+    let error: ConnectError<'_> = serde_json::from_slice(&content).ok()?;
+    is_connect_code(&error.code).then_some(content)
+}
+
 /// The kinds of content that can describe an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Media {
@@ -142,9 +162,11 @@ enum Media {
 
 /// The kind that `content-type` names; parameters do not count, that it is UTF-8 is checked later.
 fn media_type(headers: &HeaderMap) -> Option<Media> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let essence = value.split(';').next()?.trim();
-    let is = |media_type| essence.eq_ignore_ascii_case(media_type);
+    let value = headers.get(CONTENT_TYPE)?.as_bytes();
+    let essence = value.split(|byte| *byte == b';').next()?.trim_ascii();
+    let is = |media_type: &str| {
+        essence == media_type.as_bytes() || essence.eq_ignore_ascii_case(media_type.as_bytes())
+    };
     if is("text/plain") {
         Some(Media::Text)
     } else if is("application/json") {
@@ -183,7 +205,8 @@ fn ready_content<B>(body: B, max: usize, cx: &mut Context<'_>) -> Option<Bytes>
 where
     B: Body<Data = Bytes>,
 {
-    if body.size_hint().lower() > max as u64 {
+    let least = catch(|| body.size_hint().lower()).ok()?;
+    if least > max as u64 {
         return None;
     }
     let mut body = pin!(body);

@@ -1,6 +1,7 @@
 //! An error occurrence as bytes: what a format is told, and the formats that are provided.
 
 mod envelope;
+pub(crate) mod grpc;
 mod problem;
 
 use http::{HeaderValue, StatusCode};
@@ -18,7 +19,8 @@ pub use self::{
 /// send: sanitised, cut, and free of anything that a foreign 5xx said. `ErrorBodyLayer` sets
 /// `content-type` and `content-length` after it.
 ///
-/// Writing cannot fail. A format that panics is caught, and [`EnvelopeFormat`] writes instead.
+/// Writing cannot fail. A format that panics is caught, and [`EnvelopeFormat`] writes instead, as it
+/// does for one that writes nothing.
 ///
 /// # Example
 ///

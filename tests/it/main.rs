@@ -8,15 +8,25 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod auto_traits;
 mod browser;
 mod cases;
 mod cors;
 mod cors_model;
 mod cors_vectors;
+mod errors;
 mod fetch;
 mod floors;
+mod grpc;
+mod orders;
 mod panics;
+mod places;
+mod properties;
 mod readiness;
 mod recording_api;
 mod support;
+mod timing;
+mod tracing;
 mod transcripts;
+mod under_tonic;
+mod wire;

@@ -17,7 +17,7 @@ use chromium::{Chromium, note};
 use servers::{Log, Read, TlsListener, Try, api, bind, serve, under};
 
 /// Long enough for a slow machine; a run takes a few seconds.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One call of one page, and what should become of it.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Case {
     }
 
     /// The browser does not send what the preflight did not allow.
-    fn is_not_sent(mut self) -> Self {
+    fn only_asks(mut self) -> Self {
         self.methods = vec![Method::OPTIONS];
         self
     }
@@ -191,9 +191,9 @@ fn friend(apis: &Apis) -> Vec<Case> {
             "allow",
             Some("GET, HEAD, POST, PUT, OPTIONS"),
         ),
-        bare("/echo").json().is_not_sent(),
+        bare("/echo").json().only_asks(),
         saying(wide("/echo").json().reads(200), "thanks"),
-        put(bare("/ok")).is_not_sent(),
+        put(bare("/ok")).only_asks(),
         put(wide("/ok")).reads(200),
         with(bare("/limited").reads_error(429), "retry-after", None),
         with(wide("/limited").reads_error(429), "retry-after", Some("7")),
@@ -206,7 +206,7 @@ fn friend(apis: &Apis) -> Vec<Case> {
         saying(put(tls("/ok")).reads(200), "HTTP/2.0"),
     ]);
     cases.extend(
-        [bare("/ok"), bare("/ok").authorized().is_not_sent()].map(|case| Case {
+        [bare("/ok"), bare("/ok").authorized().only_asks()].map(|case| Case {
             name: format!("{} in a sandboxed frame", case.name),
             in_sandbox: true,
             ..case
@@ -214,7 +214,7 @@ fn friend(apis: &Apis) -> Vec<Case> {
     );
     // The negative control: without the layer nothing can be read, and what asks first is not sent.
     cases.extend(ERRORS.map(|(path, _)| case(&apis.none, path)));
-    cases.extend(ERRORS.map(|(path, _)| case(&apis.none, path).authorized().is_not_sent()));
+    cases.extend(ERRORS.map(|(path, _)| case(&apis.none, path).authorized().only_asks()));
     cases
 }
 
@@ -227,7 +227,7 @@ fn second_friend(apis: &Apis) -> Vec<Case> {
         case(&apis.wide, "/ok").authorized().reads(200),
         case(&apis.wide, "/panic").reads_error(500),
         case(&apis.bare, "/ok"),
-        case(&apis.bare, "/ok").authorized().is_not_sent(),
+        case(&apis.bare, "/ok").authorized().only_asks(),
     ]
 }
 
@@ -236,8 +236,8 @@ fn foreigner(apis: &Apis) -> Vec<Case> {
     vec![
         case(&apis.bare, "/ok"),
         case(&apis.wide, "/error/403"),
-        case(&apis.wide, "/ok").authorized().is_not_sent(),
-        case(&apis.wide, "/echo").json().is_not_sent(),
+        case(&apis.wide, "/ok").authorized().only_asks(),
+        case(&apis.wide, "/echo").json().only_asks(),
         case(&apis.tls, "/ok"),
     ]
 }
@@ -318,12 +318,12 @@ async fn a_browser_reads_what_the_policy_allows_and_nothing_else() {
             .unwrap();
         assert_eq!((reported, results.len()), (n, page.cases.len()));
         for (m, (case, read)) in page.cases.iter().zip(results).enumerate() {
-            check(
-                case,
-                read.as_ref(),
-                &log.methods_of(&target(case, n, m)),
-                &page.url,
-            );
+            let mut methods = log.methods_of(&target(case, n, m));
+            if case.status.is_none() {
+                // A browser asks again when a connection that it had kept is lost without an answer.
+                methods.dedup();
+            }
+            check(case, read.as_ref(), &methods, &page.url);
             cases += 1;
         }
     }

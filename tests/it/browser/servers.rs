@@ -68,7 +68,7 @@ pub fn api() -> Router {
         )
         .route("/error/{status}", any(error))
         .route("/panic", any(async || -> StatusCode { panic!("a bug") }))
-        .route("/slow", any(std::future::pending::<StatusCode>))
+        .route("/slow", any(slow))
         .route("/echo", post(async |_: Json<serde_json::Value>| "thanks"))
         .route(
             "/limited",
@@ -88,6 +88,11 @@ pub fn api() -> Router {
             any(async || ([("access-control-allow-origin", "*")], "star")),
         )
         .layer(DefaultBodyLimit::max(1024))
+}
+
+/// Longer than the limit of the stacks; without a stack it ends.
+async fn slow() {
+    tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
 async fn error(Path(status): Path<u16>) -> ApiError {

@@ -1,0 +1,239 @@
+//! The command line: every problem with it is told at once.
+
+use std::{error::Error, fmt, net::SocketAddr, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use http::{
+    Uri,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use tower_contract::{CorsPolicy, CorsPolicyError, CorsPolicyProblem, PublicUrl};
+
+/// What the gateway is to do.
+#[derive(Debug)]
+pub struct Options {
+    pub listen: SocketAddr,
+    pub upstream: Upstream,
+    pub policy: CorsPolicy,
+    pub public_url: PublicUrl,
+    pub timeout: Duration,
+    pub translate_status_code: bool,
+}
+
+/// The same as the command line has it. All texts, so that a wrong one does not hide the next.
+///
+/// A reverse proxy that keeps one response contract in front of any HTTP service
+#[derive(Debug, Parser)]
+#[command(
+    name = "gateway",
+    about = "A reverse proxy that keeps one response contract in front of any HTTP service",
+    long_about = None
+)]
+struct Flags {
+    /// The service behind, http only: requests go to this URL and their path
+    #[arg(long, value_name = "URL")]
+    upstream: String,
+
+    /// The origin of a front end whose pages may read the answers; repeatable
+    #[arg(long = "server-url", value_name = "ORIGIN", required = true)]
+    server_urls: Vec<String>,
+
+    /// Where clients see the gateway: the start of `uri` in every error
+    #[arg(long, value_name = "URL")]
+    public_url: String,
+
+    /// How long the upstream may take to begin its answer: an integer and `ms`, `s` or `m`
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    timeout: String,
+
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: String,
+
+    /// A method that pages may use beside GET, POST and OPTIONS; repeatable
+    #[arg(long = "allow-method", value_name = "METHOD")]
+    allow_methods: Vec<String>,
+
+    /// A request header that pages may send beside Authorization and Origin; repeatable
+    #[arg(long = "allow-header", value_name = "NAME")]
+    allow_headers: Vec<String>,
+
+    /// A response header that pages may read; repeatable
+    #[arg(long = "expose-header", value_name = "NAME")]
+    expose_headers: Vec<String>,
+
+    /// Read errors of the form `{"statusCode": n, "statusMessage": ".."}` into the contract's
+    #[arg(long)]
+    translate_status_code: bool,
+}
+
+impl Options {
+    /// The options, or how the program ends instead: 0 after `--help`, 2 after what is wrong.
+    pub fn from_command_line() -> Result<Self, ExitCode> {
+        let flags = Flags::try_parse().map_err(|error| {
+            if error.use_stderr() {
+                // Without the usage: what is wrong stands on the first line, up to a list of names.
+                let text = error.to_string();
+                let words: Vec<_> = text.lines().map_while(told).collect();
+                eprintln!("{}", words.join(" "));
+                ExitCode::from(2)
+            } else {
+                print!("{error}");
+                ExitCode::SUCCESS
+            }
+        })?;
+        flags.check().map_err(|problems| {
+            eprintln!("error: {problems}");
+            ExitCode::from(2)
+        })
+    }
+}
+
+/// A line of clap's that tells the problem; the rest is advice.
+fn told(line: &str) -> Option<&str> {
+    (!line.is_empty()).then(|| line.trim())
+}
+
+impl Flags {
+    fn check(self) -> Result<Options, Problems> {
+        let policy = self.policy();
+        let mut problems = Problems::default();
+        let listen = problems.keep("--listen", &self.listen, self.listen.parse());
+        let upstream = problems.keep("--upstream", &self.upstream, upstream(&self.upstream));
+        let timeout = problems.keep("--timeout", &self.timeout, duration(&self.timeout));
+        let public_url = problems.keep_told("--public-url", self.public_url.parse());
+        let policy = policy.map_err(|error| problems.keep_policy(&error)).ok();
+        match (listen, upstream, policy, public_url, timeout) {
+            (Some(listen), Some(upstream), Some(policy), Some(public_url), Some(timeout)) => {
+                Ok(Options {
+                    listen,
+                    upstream,
+                    policy,
+                    public_url,
+                    timeout,
+                    translate_status_code: self.translate_status_code,
+                })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// The contract's methods and headers, and those of the command line.
+    fn policy(&self) -> Result<CorsPolicy, CorsPolicyError> {
+        let with = |contract: &[&str], more: &[String]| -> Vec<String> {
+            let contract = contract.iter().copied();
+            let more = more.iter().map(String::as_str);
+            contract.chain(more).map(str::to_owned).collect()
+        };
+        CorsPolicy::builder(&self.server_urls)
+            .allow_methods(with(&["GET", "POST", "OPTIONS"], &self.allow_methods))
+            .allow_headers(with(&["Authorization", "Origin"], &self.allow_headers))
+            .expose_headers(&self.expose_headers)
+            .build()
+    }
+}
+
+/// Everything that is wrong with the options, in their order.
+#[derive(Debug, Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn keep<T>(
+        &mut self,
+        flag: &str,
+        text: &str,
+        value: Result<T, impl fmt::Display>,
+    ) -> Option<T> {
+        self.keep_told(flag, value.map_err(|error| format!("{text:?}: {error}")))
+    }
+
+    /// Keeps an error that repeats the value by itself.
+    fn keep_told<T>(&mut self, flag: &str, value: Result<T, impl fmt::Display>) -> Option<T> {
+        value
+            .map_err(|error| self.0.push(format!("{flag} {error}")))
+            .ok()
+    }
+
+    fn keep_policy(&mut self, error: &CorsPolicyError) {
+        let problems = error.problems().iter();
+        self.0.extend(problems.map(CorsPolicyProblem::to_string));
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [problem] => f.write_str(problem),
+            problems => {
+                write!(f, "{} problems with the options:", problems.len())?;
+                let mut lines = problems.iter();
+                lines.try_for_each(|problem| write!(f, "\n- {problem}"))
+            }
+        }
+    }
+}
+
+impl Error for Problems {}
+
+// ===== texts into values =====
+
+/// Where the service behind is: a host, perhaps a port, perhaps a path before every path.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    authority: Authority,
+    /// Empty, or a path without a slash at its end.
+    prefix: String,
+}
+
+impl Upstream {
+    /// The upstream's URI for the path and query that a client asks for.
+    pub fn uri_of(&self, target: PathAndQuery) -> Result<Uri, http::Error> {
+        let target = if self.prefix.is_empty() {
+            target
+        } else {
+            format!("{}{target}", self.prefix).parse()?
+        };
+        Uri::builder()
+            .scheme(Scheme::HTTP)
+            .authority(self.authority.clone())
+            .path_and_query(target)
+            .build()
+    }
+}
+
+fn upstream(text: &str) -> Result<Upstream, &'static str> {
+    const EXPECTED: &str = "write http://, a host, perhaps a port and a path, nothing else";
+    let uri: Uri = text.parse().map_err(|_| EXPECTED)?;
+    let authority = uri.authority().ok_or(EXPECTED)?;
+    let has_more = authority.as_str().contains('@') || uri.query().is_some() || text.contains('#');
+    if uri.scheme() != Some(&Scheme::HTTP) || authority.host().is_empty() || has_more {
+        return Err(EXPECTED);
+    }
+    if authority.port().is_some() && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err("a port is from 1 to 65535");
+    }
+    Ok(Upstream {
+        authority: authority.clone(),
+        prefix: uri.path().trim_end_matches('/').to_owned(),
+    })
+}
+
+/// `500ms`, `2s`, `1m`: digits and a unit, nothing else.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    const EXPECTED: &str = "write an integer and ms, s or m, like 500ms";
+    let unit_at = text.find(|c: char| !c.is_ascii_digit());
+    let (digits, unit) = text
+        .split_at_checked(unit_at.ok_or(EXPECTED)?)
+        .ok_or(EXPECTED)?;
+    let milliseconds_each = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err(EXPECTED),
+    };
+    let count: u64 = digits.parse().map_err(|_| EXPECTED)?;
+    let milliseconds = count.checked_mul(milliseconds_each);
+    milliseconds
+        .map(Duration::from_millis)
+        .ok_or("it is too long")
+}
