@@ -9,6 +9,7 @@
 )]
 
 mod auto_traits;
+mod browser;
 mod cases;
 mod clients;
 mod cors;
