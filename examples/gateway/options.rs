@@ -209,7 +209,8 @@ fn upstream(text: &str) -> Result<Upstream, &'static str> {
     if uri.scheme() != Some(&Scheme::HTTP) || authority.host().is_empty() || has_more {
         return Err(EXPECTED);
     }
-    if authority.port().is_some() && authority.port_u16().is_none_or(|port| port == 0) {
+    let port = authority.as_str().strip_prefix(authority.host());
+    if port != Some("") && authority.port_u16().is_none_or(|port| port == 0) {
         return Err("a port is from 1 to 65535");
     }
     Ok(Upstream {

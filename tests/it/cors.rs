@@ -29,7 +29,10 @@ fn a_preflight_is_answered_without_the_service() {
     let service = CorsContractLayer::new(policy).layer(answering(|_| -> Response<Full<Bytes>> {
         unreachable!("a preflight")
     }));
-    check(service, PREFLIGHT, expect![[r#"
+    check(
+        service,
+        PREFLIGHT,
+        expect![[r#"
         200 OK
         access-control-allow-origin: https://app.example.com
         access-control-allow-origins: https://app.example.com
@@ -39,7 +42,8 @@ fn a_preflight_is_answered_without_the_service() {
         access-control-max-age: 600
 
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
