@@ -1,10 +1,12 @@
 //! The body of an answer: the service's own, or one that the layers wrote.
 
 use std::{
+    any::Any,
     error::Error,
     fmt,
+    iter::successors,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -13,6 +15,12 @@ use pin_project_lite::pin_project;
 
 /// Any error of a service or of a body.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Makes the frame that a body ends with in place of a panic.
+pub(crate) type LastFrame = fn() -> Frame<Bytes>;
+
+/// How deep the sources of a body's error are read; one that is its own source would never end.
+const MAX_SOURCES: usize = 16;
 
 pin_project! {
     /// The service's body as it is, or the bytes of an error envelope.
@@ -30,11 +38,34 @@ pin_project! {
     #[project = ContentProj]
     #[derive(Debug)]
     enum Content<B> {
-        Inner { #[pin] body: B },
+        // `on_panic`: `None` where a panic breaks the body.
+        Inner { #[pin] body: B, on_panic: Option<LastFrame> },
         Written { bytes: Bytes },
         // Ended; `known` tells whether its length, 0, is that of the representation too.
         Ended { known: bool },
     }
+}
+
+/// Whether a body's error is, or comes from, a panic. Between the body that panicked and this one a
+/// framework may have boxed the error.
+fn is_panic<E: 'static>(error: &E) -> bool {
+    successors(as_error(error), |error| (*error).source())
+        .take(MAX_SOURCES)
+        .filter_map(|error| error.downcast_ref::<BodyError>())
+        .any(BodyError::is_panic)
+}
+
+/// The errors of bodies in which a panic may be told.
+fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    if let Some(error) = error.downcast_ref::<BodyError>() {
+        return Some(error);
+    }
+    #[cfg(feature = "axum")]
+    if let Some(error) = error.downcast_ref::<axum::Error>() {
+        return Some(error);
+    }
+    let boxed = error.downcast_ref::<BoxError>()?;
+    Some(&**boxed)
 }
 
 /// An error of a response body: the service's own, or a panic while the body was sent.
@@ -51,8 +82,15 @@ pub struct BodyError {
 impl<B> ResponseBody<B> {
     /// The service's body, untouched.
     pub(crate) const fn inner(body: B) -> Self {
+        Self::inner_or(body, None)
+    }
+
+    /// The service's body; if it panics, this frame ends it instead of the error.
+    ///
+    /// For protocols whose streams end with a status: their clients then read one.
+    pub(crate) const fn inner_or(body: B, on_panic: Option<LastFrame>) -> Self {
         Self {
-            content: Content::Inner { body },
+            content: Content::Inner { body, on_panic },
         }
     }
 
@@ -63,7 +101,7 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    /// The body of an answer to HEAD: ended, and its length is unknown.
+    /// The body of an answer that is its head alone, as to HEAD: ended, its length unknown.
     ///
     /// With an exact length of 0 axum's Router would add `content-length: 0` to the head, which
     /// speaks of the representation (RFC 9110, 8.6), not of this body.
@@ -85,6 +123,8 @@ impl<B> Default for ResponseBody<B> {
 impl<B> Body for ResponseBody<B>
 where
     B: Body<Data = Bytes>,
+    // An error is looked into for a panic; whatever hyper can send is 'static.
+    B::Error: 'static,
 {
     type Data = Bytes;
     type Error = B::Error;
@@ -95,7 +135,16 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut content = self.project().content;
         match content.as_mut().project() {
-            ContentProj::Inner { body } => body.poll_frame(cx),
+            ContentProj::Inner { body, on_panic } => {
+                let frame = ready!(body.poll_frame(cx));
+                match (&frame, *on_panic) {
+                    (Some(Err(error)), Some(last)) if is_panic(error) => {
+                        content.set(Content::Ended { known: true });
+                        Poll::Ready(Some(Ok(last())))
+                    }
+                    _ => Poll::Ready(frame),
+                }
+            }
             ContentProj::Written { bytes } => {
                 let frame = Frame::data(std::mem::take(bytes));
                 content.set(Content::Ended { known: true });
@@ -107,7 +156,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Inner { body } => body.is_end_stream(),
+            Content::Inner { body, .. } => body.is_end_stream(),
             Content::Written { .. } => false,
             Content::Ended { .. } => true,
         }
@@ -115,7 +164,7 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Inner { body } => body.size_hint(),
+            Content::Inner { body, .. } => body.size_hint(),
             Content::Written { bytes } => SizeHint::with_exact(bytes.len() as u64),
             Content::Ended { known: true } => SizeHint::with_exact(0),
             Content::Ended { known: false } => SizeHint::default(),
@@ -184,5 +233,52 @@ mod tests {
             (0, None)
         );
         assert_eq!(Answer::default().size_hint().exact(), Some(0));
+    }
+
+    /// A body that fails at once.
+    #[derive(Debug)]
+    struct Fails<E>(Option<E>);
+
+    impl<E: Unpin> Body for Fails<E> {
+        type Data = Bytes;
+        type Error = E;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, E>>> {
+            Poll::Ready(self.0.take().map(Err))
+        }
+    }
+
+    /// What comes out of a body that fails with `error`, whose panics end it with `!`.
+    fn end<E: Unpin + fmt::Debug + 'static>(error: E) -> Option<Bytes> {
+        let last: LastFrame = || Frame::data(Bytes::from_static(b"!"));
+        let mut body = ResponseBody::inner_or(Fails(Some(error)), Some(last));
+        let frame = assert_ready!(task::spawn(body.frame()).poll()).unwrap();
+        assert!(assert_ready!(task::spawn(body.frame()).poll()).is_none());
+        frame.ok().map(|frame| frame.into_data().unwrap())
+    }
+
+    #[test]
+    fn a_panic_is_replaced_by_the_last_frame_and_another_error_is_not() {
+        let boxed = |error: BodyError| -> BoxError { Box::new(error) };
+        assert_eq!(end(BodyError::PANIC).unwrap(), "!");
+        assert_eq!(end(boxed(BodyError::PANIC)).unwrap(), "!");
+        let nested = || BodyError::inner(BodyError::PANIC);
+        assert_eq!(end(nested()).unwrap(), "!");
+        assert_eq!(end(boxed(nested())).unwrap(), "!");
+        #[cfg(feature = "axum")]
+        assert_eq!(end(axum::Error::new(nested())).unwrap(), "!");
+        assert_eq!(end(BodyError::inner("reset")), None);
+        assert_eq!(end(BoxError::from("reset")), None);
+        assert_eq!(end("reset"), None);
+    }
+
+    #[test]
+    fn a_panic_without_a_last_frame_stays_an_error() {
+        let mut body = ResponseBody::inner(Fails(Some(BodyError::PANIC)));
+        let frame = assert_ready!(task::spawn(body.frame()).poll()).unwrap();
+        assert!(frame.unwrap_err().is_panic());
     }
 }

@@ -42,7 +42,7 @@ use crate::{
 /// The whole contract: every response has the CORS headers, every error the envelope.
 ///
 /// Without [`methods`](Self::methods) every method reaches the service; without
-/// [`timeout`](Self::timeout) there is no limit. The error type of the service that it makes is
+/// [`timeout`](Self::timeout) there is no limit, not even one that a client tells. The error type of the service that it makes is
 /// `Infallible`.
 ///
 /// # Where it goes

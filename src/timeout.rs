@@ -8,9 +8,15 @@
 //! once the service is pending; a limit of zero refuses unless the response is ready at once; one
 //! too long for the clock, as `Duration::MAX`, never fires.
 //!
+//! A call of gRPC, gRPC-Web or Connect may tell how long its client waits (`grpc-timeout`,
+//! `connect-timeout-ms`): that shortens the limit, and never lengthens it. Where a limit chosen
+//! [for each request](TimeoutLayer::per_request) is `None`, it is the limit. Without this layer it is
+//! not read.
+//!
 //! # What it leaves alone
 //!
-//! The bodies: a slow upload counts against the limit, a slow download does not. The wait for
+//! The bodies: a slow upload counts against the limit, a slow download does not; a stream of gRPC has
+//! no deadline. The wait for
 //! readiness, before `call`. A service that blocks its thread: no timer fires until it yields; use
 //! `spawn_blocking`. Work that the service has spawned goes on after its future is dropped.
 //!
@@ -66,6 +72,7 @@ use tower_service::Service;
 
 use crate::{
     api_error::{ApiError, Cause},
+    protocol::client_timeout,
     request_head::RequestHead,
 };
 
@@ -174,16 +181,18 @@ impl Limit {
     ///
     /// A limit that the clock cannot represent is none.
     fn deadline<B>(&self, request: Request<B>) -> (Option<Instant>, Request<B>) {
-        match self {
-            Self::None => (None, request),
-            Self::Same(limit) => (Instant::now().checked_add(*limit), request),
+        let (own, request) = match self {
+            Self::None => return (None, request),
+            Self::Same(limit) => (Some(*limit), request),
             Self::PerRequest(limit) => {
                 let (parts, body) = request.into_parts();
-                let limit = limit(&parts);
-                let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-                (deadline, Request::from_parts(parts, body))
+                (limit(&parts), Request::from_parts(parts, body))
             }
-        }
+        };
+        // The client can only shorten it.
+        let limit = own.into_iter().chain(client_timeout(&request)).min();
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        (deadline, request)
     }
 }
 

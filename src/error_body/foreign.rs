@@ -1,6 +1,7 @@
 //! What a body that someone else wrote says of the error.
 
 use std::{
+    borrow::Cow,
     pin::pin,
     str::from_utf8,
     task::{Context, Poll},
@@ -15,7 +16,10 @@ use http_body::Body;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use crate::{format::Envelope, unwind::catch};
+use crate::{
+    format::{Envelope, grpc::is_connect_code},
+    unwind::catch,
+};
 
 /// Longest text: a rejection is a line, a page is not a description.
 const MAX_TEXT: usize = 8 * 1024;
@@ -130,6 +134,22 @@ impl Default for Problem {
             _others: IgnoredAny,
         }
     }
+}
+
+/// The content of an error of a service that speaks Connect itself: JSON with one of its codes.
+pub(super) fn connect_error<B>(headers: &HeaderMap, body: B, cx: &mut Context<'_>) -> Option<Bytes>
+where
+    B: Body<Data = Bytes>,
+{
+    #[derive(Deserialize)]
+    struct ConnectError<'a> {
+        #[serde(borrow)]
+        code: Cow<'a, str>,
+    }
+    let is_json = media_type(headers)? == Media::Json && !headers.contains_key(CONTENT_ENCODING);
+    let content = ready_content(is_json.then_some(body)?, MAX_JSON, cx)?;
+    let error: ConnectError<'_> = serde_json::from_slice(&content).ok()?;
+    is_connect_code(&error.code).then_some(content)
 }
 
 /// The kinds of content that can describe an error.

@@ -3,7 +3,8 @@
 //! # What it promises
 //!
 //! Every response with a status of 400..=599 gets `content-type: application/json`, an exact
-//! `content-length` and the five members of the envelope. The status is never changed. What the body
+//! `content-length` and the five members of the envelope. The status is never changed, except for
+//! calls of gRPC and its kin. What the body
 //! says comes from the first of these:
 //!
 //! 1. the [`ApiError`] in the response's extensions, at any status;
@@ -15,9 +16,15 @@
 //! speak of the old body are removed; `x-content-type-options: nosniff` and `cache-control: no-store`
 //! are added where absent. To HEAD the head is the same, without `content-length` and body.
 //!
+//! A call of gRPC, gRPC-Web or Connect gets its protocol's error instead: the code of the cause or of
+//! the status, with a fixed text, where the client looks for it: in the head (gRPC), in the head and
+//! in a frame of trailers (gRPC-Web), in a JSON object of Connect's (unary) or in an envelope that ends
+//! the stream. A panic in a stream that has begun becomes trailers, or the last frame.
+//!
 //! # What it leaves alone
 //!
-//! Every other status: the body is not polled, not boxed, not copied. gRPC. A response whose
+//! Every other status: the body is not polled, not boxed, not copied. A response to a call that tells
+//! its outcome already: `grpc-status`, or an error of Connect. A response whose
 //! extensions hold [`NoErrorBody`]. `Accept`: the contract has one format. Of the service's error
 //! body only what is ready at once is read, at most 8 KiB of text or 64 KiB of JSON: an answer never
 //! waits for a body.
@@ -59,6 +66,7 @@
 //! # }
 //! ```
 
+mod call;
 mod foreign;
 mod text;
 mod uri;
@@ -80,20 +88,20 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use self::{
+    call::{Call, is_answered},
+    foreign::{Foreign, connect_error},
+    text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
+    uri::UriRule,
+};
 pub use self::{
     foreign::ErrorSource,
     uri::{PublicUrl, PublicUrlError},
 };
-use self::{
-    foreign::Foreign,
-    text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
-    uri::UriRule,
-};
 use crate::{
-    api_error::ApiError,
+    api_error::{ApiError, Cause},
     body::ResponseBody,
     format::{EnvelopeFormat, ErrorFormat, Occurrence},
-    protocol::is_grpc,
     request_head::RequestHead,
     unwind::{Hook, catch},
 };
@@ -119,7 +127,7 @@ pin_project! {
         #[pin]
         inner: F,
         head: RequestHead,
-        is_grpc: bool,
+        call: Option<Box<Call>>,
         rules: Arc<Rules<Fmt>>,
     }
 }
@@ -244,7 +252,6 @@ fn is_ours<B>(response: &Response<B>) -> bool {
     let status = response.status();
     (status.is_client_error() || status.is_server_error())
         && response.extensions().get::<NoErrorBody>().is_none()
-        && !is_grpc(response.headers())
 }
 
 /// Whether a header speaks of the body that is replaced (RFC 9110, 8; RFC 9530).
@@ -289,7 +296,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         ResponseFuture {
             head: RequestHead::of(&request),
-            is_grpc: is_grpc(request.headers()),
+            call: Call::of(&request),
             inner: self.inner.call(request),
             rules: Arc::clone(&self.rules),
         }
@@ -309,10 +316,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx))?;
-        Poll::Ready(Ok(if *this.is_grpc || !is_ours(&response) {
-            response.map(ResponseBody::inner)
-        } else {
-            this.rules.rewrite(this.head, response, cx)
+        let rules = &*this.rules;
+        Poll::Ready(Ok(match this.call.as_deref() {
+            None if is_ours(&response) => rules.rewrite(this.head, response, cx),
+            None => response.map(ResponseBody::inner),
+            Some(call) => rules.finish_call(call, this.head, response, cx),
         }))
     }
 }
@@ -345,13 +353,46 @@ impl<F: ErrorFormat> Rules<F> {
         self.report(head, status, source);
         let to_head = head.method() == Method::HEAD;
         let length = (!to_head).then_some(bytes.len());
-        set_headers(response.headers_mut(), status, content_type, length);
+        remove_old_headers(response.headers_mut(), status);
+        set_headers(response.headers_mut(), content_type, length);
         let body = if to_head {
             ResponseBody::head_only()
         } else {
             ResponseBody::written(bytes)
         };
         response.map(|()| body)
+    }
+
+    /// The response to a call: a healthy one with its end prepared, an error in the call's protocol.
+    fn finish_call<B>(
+        &self,
+        call: &Call,
+        head: &RequestHead,
+        response: Response<B>,
+        cx: &mut Context<'_>,
+    ) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data = Bytes>,
+    {
+        if !is_ours(&response) || is_answered(response.headers()) {
+            let last = call.end_of_panic(response.headers());
+            return response.map(|body| ResponseBody::inner_or(body, last));
+        }
+        let (parts, body) = response.into_parts();
+        let mut response = Response::from_parts(parts, ());
+        let status = response.status();
+        let (source, cause) = match ApiError::of(&response) {
+            Some(error) => (ErrorSource::ApiError, error.cause()),
+            None => (ErrorSource::Status, Cause::Application),
+        };
+        if source == ErrorSource::Status && call.takes_json() {
+            if let Some(content) = connect_error(response.headers(), body, cx) {
+                return response.map(|()| ResponseBody::written(content));
+            }
+        }
+        self.report(head, status, source);
+        remove_old_headers(response.headers_mut(), status);
+        call.answer(head.method(), cause, response)
     }
 
     /// The body that says this title, description and code, made safe, and its `content-type`.
@@ -407,13 +448,7 @@ fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderV
     written.ok()
 }
 
-/// Makes the head speak of the body that was written; `length` is unknown for HEAD.
-fn set_headers(
-    headers: &mut HeaderMap,
-    status: StatusCode,
-    content_type: HeaderValue,
-    length: Option<usize>,
-) {
+fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {
     while let Some(old) = headers
         .keys()
         .find(|name| describes_old_body(name, status))
@@ -421,6 +456,10 @@ fn set_headers(
     {
         headers.remove(old);
     }
+}
+
+/// Makes the head speak of the body that was written; `length` is unknown for HEAD.
+fn set_headers(headers: &mut HeaderMap, content_type: HeaderValue, length: Option<usize>) {
     let always = [
         (CONTENT_TYPE, Some(content_type)),
         (CONTENT_LENGTH, length.map(HeaderValue::from)),

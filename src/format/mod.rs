@@ -1,6 +1,7 @@
 //! An error occurrence as bytes: what a format is told, and the formats that are provided.
 
 mod envelope;
+pub(crate) mod grpc;
 mod problem;
 
 use http::{HeaderValue, StatusCode};

@@ -40,7 +40,7 @@ fn check(asked: &str, inner: &'static str, description: Option<&str>) -> Respons
 
 #[track_caller]
 fn assert_lacks(sent: &Response<Bytes>, secret: &str) {
-    let content = str::from_utf8(sent.body()).unwrap();
+    let content = std::str::from_utf8(sent.body()).unwrap();
     assert!(!content.contains(secret), "{content}");
 }
 
@@ -245,7 +245,8 @@ fn problem_json_bad_types() {
 #[test]
 fn a_body_that_cannot_be_read_at_once_is_not_waited_for() {
     // oversize_text, endless_body, body_error, and a panic.
-    let frame: &[u8] = &[b'x'; 64 * 1024];
+    static FRAME: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+    let frame: &[u8] = &FRAME;
     for (steps, polls) in [
         ((0..16).map(|_| Step::Data(frame)).collect::<Vec<_>>(), 1),
         (vec![Step::Data(b"begun"), Step::Hang], 2),

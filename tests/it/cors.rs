@@ -3,7 +3,7 @@
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use expect_test::expect;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_contract::{CorsContractLayer, CorsPolicy, OriginHeader, service::CorsContract};
@@ -75,7 +75,7 @@ fn the_origin_has_the_name_that_was_asked_for() {
         let policy = CorsPolicy::builder(["https://app.example.com"]).origin_header(origin_header);
         let service = CorsContractLayer::new(policy.build().unwrap()).layer(answering(hello));
         let response = now(service.oneshot(request("GET /"))).unwrap();
-        let names = response.headers().keys().map(|name| name.as_str());
+        let names = response.headers().keys().map(HeaderName::as_str);
         let names: Vec<_> = names
             .filter_map(|n| n.strip_prefix("access-control-allow-"))
             .collect();

@@ -104,7 +104,7 @@ where
 /// speaks of it.
 #[track_caller]
 pub fn assert_error(sent: &Response<Bytes>, status: u16, content: &str) {
-    assert_eq!(str::from_utf8(sent.body()).unwrap(), content);
+    assert_eq!(std::str::from_utf8(sent.body()).unwrap(), content);
     assert_eq!(sent.status(), status);
     assert_eq!(all(sent, "content-type"), ["application/json"]);
     assert_eq!(all(sent, "content-length"), [content.len().to_string()]);
@@ -193,6 +193,8 @@ where
 pub enum Step {
     Data(&'static [u8]),
     Trailers(HeaderMap),
+    /// Pending once: wakes at once whoever polled it last.
+    Wait,
     /// Pending for ever: nobody wakes.
     Hang,
     Fail(&'static str),
@@ -221,13 +223,17 @@ impl Body for Script {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.polls.fetch_add(1, Ordering::Relaxed);
         match self.steps.pop_front() {
             None => Poll::Ready(None),
             Some(Step::Data(data)) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(data))))),
             Some(Step::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            Some(Step::Wait) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Some(Step::Hang) => Poll::Pending,
             Some(Step::Fail(text)) => Poll::Ready(Some(Err(text.into()))),
             Some(Step::Panic(text)) => panic!("{text}"),
