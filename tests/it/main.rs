@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod bounds;
 mod cases;
 mod cors;
 mod cors_model;
@@ -17,6 +18,8 @@ mod fetch;
 mod floors;
 mod gateway;
 mod grpc;
+mod hyper_alone;
+mod lambda;
 mod panics;
 mod places;
 mod properties;

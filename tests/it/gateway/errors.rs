@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     answer, gateway, got,
     upstream::{Scripted, read_request, serve},
+    whole_answer,
 };
 
 const GET: &str = "GET /x?secret HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -149,8 +150,7 @@ async fn the_text_of_a_4xx_is_kept_however_it_comes() {
     );
     let chunked = "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\nx-id: 7\r\n\r\n";
     let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
-    let expected = expect![
-        [r#"
+    let expected = expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/json
         x-id: 7
@@ -160,58 +160,7 @@ async fn the_text_of_a_4xx_is_kept_however_it_comes() {
         connection: close
 
         {"http_method":"GET","title":"bad parameter","description":"no such mode","code":4020,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 400 Bad Request
-        content-type: application/json
-        x-id: 7
-        content-length: 120
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"bad parameter","description":"no such mode","code":4020,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 400 Bad Request
-        content-type: application/json
-        x-id: 7
-        content-length: 120
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"bad parameter","description":"no such mode","code":4020,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 400 Bad Request
-        content-type: application/json
-        x-id: 7
-        content-length: 120
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"bad parameter","description":"no such mode","code":4020,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 400 Bad Request
-        content-type: application/json
-        x-id: 7
-        content-length: 120
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"bad parameter","description":"no such mode","code":4020,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 400 Bad Request
-        content-type: application/json
-        x-id: 7
-        content-length: 120
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"bad parameter","description":"no such mode","code":4020,"uri":"https://api.example.com/x"}
-    "#]
-    ];
+    "#]];
     for pieces in [
         &[&*format!("{head}{ENVELOPE}")][..],
         &[&head, ENVELOPE],
@@ -243,8 +192,7 @@ async fn the_text_of_a_4xx_is_kept_however_it_comes() {
 async fn an_error_whose_text_does_not_come_keeps_its_status() {
     let head = "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\n";
     let long = format!("\"{}\"", "a".repeat(70_000));
-    let default = expect![
-        [r#"
+    let default = expect![[r#"
         HTTP/1.1 404 Not Found
         content-type: application/json
         content-length: 134
@@ -253,44 +201,7 @@ async fn an_error_whose_text_does_not_come_keeps_its_status() {
         connection: close
 
         {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 404 Not Found
-        content-type: application/json
-        content-length: 134
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 404 Not Found
-        content-type: application/json
-        content-length: 134
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 404 Not Found
-        content-type: application/json
-        content-length: 134
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/x"}
-    "#][r#"
-        HTTP/1.1 404 Not Found
-        content-type: application/json
-        content-length: 134
-        x-content-type-options: nosniff
-        cache-control: no-store
-        connection: close
-
-        {"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/x"}
-    "#]
-    ];
+    "#]];
     for pieces in [
         // Breaks off.
         &[head, "content-length: 99\r\n\r\n", ENVELOPE][..],
@@ -391,13 +302,7 @@ async fn a_preflight_and_a_tunnel_do_not_reach_the_upstream() {
         "CONNECT a:443 HTTP/1.1",
     ] {
         let request = format!("{head}\r\nhost: a\r\nconnection: close\r\n\r\n");
-        let mut stream = tokio::net::TcpStream::connect(gateway.address)
-            .await
-            .unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
-            .await
-            .unwrap();
-        let answer = super::read_to_end(&mut stream).await;
+        let answer = whole_answer(gateway.address, &request).await;
         assert!(answer.contains("access-control-allow-methods: GET, POST, OPTIONS, PUT\n"));
         answers.push_str(answer.lines().next().unwrap());
         answers.push('\n');
@@ -412,12 +317,6 @@ async fn a_preflight_and_a_tunnel_do_not_reach_the_upstream() {
     .assert_eq(&answers);
     assert_eq!(upstream.requests(), [""; 0]);
     let passed = "OPTIONS /x HTTP/1.1\r\nhost: a\r\nmax-forwards: 3\r\nconnection: close\r\n\r\n";
-    let mut stream = tokio::net::TcpStream::connect(gateway.address)
-        .await
-        .unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut stream, passed.as_bytes())
-        .await
-        .unwrap();
-    super::read_to_end(&mut stream).await;
+    whole_answer(gateway.address, passed).await;
     assert!(upstream.requests()[0].contains("\nmax-forwards: 2\n"));
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::{answer, gateway, got, upstream::Scripted};
 
-const EMPTY: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+const EMPTY: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 
 /// What the upstream gets of a request with these lines, without the port.
 async fn passed(lines: &str) -> String {
@@ -167,7 +167,10 @@ async fn a_path_of_the_upstream_goes_before_every_path() {
 
 #[tokio::test]
 async fn http2_clients_are_served_on_the_same_port() {
-    let upstream = Scripted::start(&["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"]).await;
+    let upstream = Scripted::start(&[
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello",
+    ])
+    .await;
     let gateway = gateway(upstream.address, &[]).await;
     let io = TokioIo::new(TcpStream::connect(gateway.address).await.unwrap());
     let (mut client, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();

@@ -3,19 +3,16 @@
 use std::fmt::Write;
 
 use expect_test::expect;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::{answer, gateway, got, upstream::Scripted};
+use super::{answer, gateway, got, upstream::Scripted, whole_answer};
 
-const EMPTY: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+const EMPTY: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 
 /// What the upstream gets of these bytes, each request, and what the client does.
 async fn both(request: &str) -> (Vec<String>, String) {
     let upstream = Scripted::start(&[EMPTY]).await;
     let gateway = gateway(upstream.address, &["--timeout", "2s"]).await;
-    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let answers = super::read_to_end(&mut stream).await;
+    let answers = whole_answer(gateway.address, request).await;
     (upstream.requests(), answers)
 }
 
@@ -75,7 +72,10 @@ async fn two_lengths_of_a_request_are_one_or_an_error() {
             .collect();
         // A second request is the canary, whole, or there is none.
         assert!(
-            matches!(paths.as_slice(), [] | ["/x"] | ["/x", "/canary"]),
+            matches!(
+                paths.as_slice(),
+                [] | ["/x" | "/canary"] | ["/x", "/canary"]
+            ),
             "{fields}: {requests:?}"
         );
         writeln!(seen, "{fields:?} {content:?}: {frames:?} {statuses:?}").unwrap();
@@ -121,7 +121,9 @@ async fn a_length_beside_chunks_is_not_passed() {
 #[tokio::test]
 async fn what_comes_before_the_101_is_the_next_request() {
     // The upstream refuses the upgrade; what the client has sent early must not go into a tunnel.
-    let upstream = Scripted::start(&["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno"]).await;
+    let upstream =
+        Scripted::start(&["HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno"])
+            .await;
     let gateway = gateway(upstream.address, &[]).await;
     let request = "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\
                    GET /next HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";

@@ -56,9 +56,14 @@ async fn got(pieces: &[&str]) -> String {
 /// The whole answer to these bytes, up to the closing of the connection, without what every answer
 /// has: the contract's header fields, which must be there, and the date.
 async fn answer(gateway: SocketAddr, request: &str) -> String {
+    without_contract(&whole_answer(gateway, request).await)
+}
+
+/// The same, with everything.
+async fn whole_answer(gateway: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(gateway).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
-    without_contract(&read_to_end(&mut stream).await)
+    read_to_end(&mut stream).await
 }
 
 /// What comes until the other side closes, with or without ceremony.

@@ -74,13 +74,31 @@ async fn a_wrong_option_is_told_in_one_line() {
             error: --upstream "http://127.0.0.1:0": a port is from 1 to 65535
         "#]],
         ),
-        ("http://127.0.0.1:99999", expect![]),
-        ("http://127.0.0.1/?a", expect![]),
+        (
+            "http://127.0.0.1:99999",
+            expect![[r#"
+            error: --upstream "http://127.0.0.1:99999": a port is from 1 to 65535
+        "#]],
+        ),
+        (
+            "http://127.0.0.1/?a",
+            expect![[r#"
+            error: --upstream "http://127.0.0.1/?a": write http://, a host, perhaps a port and a path, nothing else
+        "#]],
+        ),
     ] {
         check(&[&["--upstream", upstream], &RIGHT[2..]].concat(), line).await;
     }
-    check(&RIGHT[..4], expect![]).await;
-    check(&[], expect![]).await;
+    check(
+        &RIGHT[..4],
+        expect![[r#"
+        error: the following required arguments were not provided: --public-url <URL>
+    "#]],
+    )
+    .await;
+    check(&[], expect![[r#"
+        error: the following required arguments were not provided: --upstream <URL> --server-url <ORIGIN> --public-url <URL>
+    "#]]).await;
 }
 
 async fn check(options: &[&str], line: expect_test::Expect) {
@@ -115,7 +133,7 @@ async fn every_problem_is_told() {
         - --listen "8080": invalid socket address syntax
         - --upstream "ftp://127.0.0.1": write http://, a host, perhaps a port and a path, nothing else
         - --timeout "soon": write an integer and ms, s or m, like 500ms
-        - --public-url public URL "https://user@api.example.com?a": it has userinfo; it has a query; use "https://api.example.com"
+        - public URL "https://user@api.example.com?a": it has userinfo; it has a query; use "https://api.example.com"
         - server_urls: "https://app.example.com/" has more than scheme, host and port; use "https://app.example.com"
         - server_urls: "http://app.example.com" is http and not loopback; use "https://app.example.com"
         - expose_headers: "*" means nothing where credentials are included; list the values
