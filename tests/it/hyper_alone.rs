@@ -41,7 +41,44 @@ async fn every_answer_keeps_the_contract() {
         let request = request.replacen("\r\n", "\r\nhost: a\r\nconnection: close\r\n", 1);
         answers.push_str(&answer(&hyper, &request).await);
     }
-    expect![].assert_eq(&answers);
+    expect![[r#"
+        HTTP/1.1 200 OK
+        connection: close
+        content-length: 6
+
+        hello
+        HTTP/1.1 200 OK
+        connection: close
+        content-length: 5
+
+        hello
+        HTTP/1.1 404 Not Found
+        content-type: application/json
+        content-length: 136
+        x-content-type-options: nosniff
+        cache-control: no-store
+        connection: close
+
+        {"http_method":"GET","title":"Not Found","description":"There is nothing at /nowhere.","code":404,"uri":"http://localhost:8080/nowhere"}
+        HTTP/1.1 405 Method Not Allowed
+        allow: GET, HEAD
+        content-type: application/json
+        content-length: 167
+        x-content-type-options: nosniff
+        cache-control: no-store
+        connection: close
+
+        {"http_method":"DELETE","title":"Method Not Allowed","description":"This resource does not support the request method.","code":405,"uri":"http://localhost:8080/hello"}
+        HTTP/1.1 501 Not Implemented
+        allow: GET, HEAD
+        content-type: application/json
+        content-length: 155
+        x-content-type-options: nosniff
+        cache-control: no-store
+        connection: close
+
+        {"http_method":"FOO","title":"Not Implemented","description":"The server does not know the request method.","code":501,"uri":"http://localhost:8080/hello"}
+    "#]].assert_eq(&answers);
     hyper.signal("INT").await;
     assert!(hyper.end().await.success());
 }

@@ -194,12 +194,32 @@ async fn every_answer_to_an_invocation_keeps_the_contract() {
         get("id=1"),
     ])
     .await;
-    function.check(expect![]).await;
-    function.check(expect![]).await;
-    function.check(expect![]).await;
-    function.check(expect![]).await;
-    function.check(expect![]).await;
-    function.check(expect![]).await;
+    function
+        .check(expect![[r#"
+        200 application/octet-stream
+        recording 1
+    "#]])
+        .await;
+    function.check(expect![[r#"
+        404 application/json
+        {"http_method":"GET","title":"Not Found","description":"There is no recording 7.","code":404,"uri":"https://api.example.com/recordings"}"#]]).await;
+    function.check(expect![[r#"
+        400 application/json
+        {"http_method":"GET","title":"Bad Request","description":"The parameter \"id\" is missing.","code":400,"uri":"https://api.example.com/recordings"}"#]]).await;
+    function.check(expect![[r#"
+        500 application/json
+        {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"https://api.example.com/recordings"}"#]]).await;
+    function
+        .check(expect![[r#"
+        200 application/octet-stream
+    "#]])
+        .await;
+    function
+        .check(expect![[r#"
+        200 application/octet-stream
+        recording 1
+    "#]])
+        .await;
     let log = function.into_log().await;
     assert!(
         log.contains("panic: a bug that only this recording meets\n"),
@@ -220,7 +240,7 @@ async fn a_body_that_breaks_off_does_not_end_the_function() {
     assert_eq!(content, "recording ");
     let error = error.split_once("Error-Body: ").unwrap().1.trim_end();
     let error = BASE64_STANDARD.decode(error).unwrap();
-    expect![].assert_eq(&String::from_utf8(error).unwrap());
+    expect!["the response body failed"].assert_eq(&String::from_utf8(error).unwrap());
     assert_eq!(function.answer().await.1, "recording 1\n");
 }
 
@@ -237,5 +257,7 @@ async fn an_event_that_is_no_request_is_reported_as_an_error() {
 async fn without_lambda_it_says_what_is_missing() {
     let (code, stdout, stderr) = run("lambda", &[]).await;
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
-    expect![].assert_eq(&stderr);
+    expect![[r#"
+        error: not on Lambda, it sets AWS_LAMBDA_FUNCTION_NAME, AWS_LAMBDA_FUNCTION_MEMORY_SIZE, AWS_LAMBDA_FUNCTION_VERSION, AWS_LAMBDA_RUNTIME_API
+    "#]].assert_eq(&stderr);
 }

@@ -80,7 +80,27 @@ async fn two_lengths_of_a_request_are_one_or_an_error() {
         );
         writeln!(seen, "{fields:?} {content:?}: {frames:?} {statuses:?}").unwrap();
     }
-    expect![].assert_eq(&seen);
+    expect![[r#"
+        "content-length: 5" "hello": ["content-length: 5|hello", "|"] ["204", "204"]
+        "content-length: 5\r\ncontent-length: 5" "hello": ["content-length: 5|hello", "|"] ["204", "204"]
+        "content-length: 5\r\ncontent-length: 6" "hello": [] ["400"]
+        "content-length: 5, 5" "hello": [] ["400"]
+        "content-length: +5" "hello": [] ["400"]
+        "transfer-encoding: chunked" "5\r\nhello\r\n0\r\n\r\n": ["transfer-encoding: chunked|5.hello.0..", "|"] ["204", "204"]
+        "content-length: 5\r\ntransfer-encoding: chunked" "0\r\n\r\n": ["transfer-encoding: chunked|0.."] ["204"]
+        "transfer-encoding: chunked\r\ncontent-length: 5" "0\r\n\r\n": ["transfer-encoding: chunked|0.."] ["204"]
+        "transfer-encoding: chunked\r\ncontent-length: 99\r\nconnection: transfer-encoding" "0\r\n\r\n": ["transfer-encoding: chunked|0.."] ["204"]
+        "connection: content-length\r\ncontent-length: 5" "hello": ["content-length: 5|hello", "|"] ["204", "204"]
+        "transfer-encoding: gzip, chunked" "0\r\n\r\n": ["|"] ["501", "204"]
+        "transfer-encoding: chunked, chunked" "0\r\n\r\n": ["transfer-encoding: chunked|0..", "|"] ["204", "204"]
+        "transfer-encoding: chunked, identity" "0\r\n\r\n": [] ["400"]
+        "transfer-encoding: xchunked" "0\r\n\r\n": [] ["400"]
+        "transfer-encoding:\u{b}chunked" "0\r\n\r\n": [] ["400"]
+        "transfer-encoding : chunked" "0\r\n\r\n": [] ["400"]
+        "transfer-encoding: chunked" "0\r\nx: y\r\n\r\n": ["transfer-encoding: chunked|0..", "|"] ["204", "204"]
+        "transfer-encoding: chunked" "5;a=b\r\nhello\r\n0\r\n\r\n": ["transfer-encoding: chunked|5.hello.0..", "|"] ["204", "204"]
+        "transfer-encoding: chunked" "-5\r\nhello\r\n0\r\n\r\n": [] ["400"]
+    "#]].assert_eq(&seen);
 }
 
 #[tokio::test]
