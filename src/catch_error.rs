@@ -84,7 +84,7 @@ pub struct CatchError<S> {
     inner: S,
     rules: Arc<Rules>,
     /// An error of `poll_ready`, answered by the next `call`.
-    kept: Option<ApiError>,
+    kept: Option<Box<ApiError>>,
 }
 
 pin_project! {
@@ -94,7 +94,7 @@ pin_project! {
         // `None`: the error was kept from `poll_ready`, and is in `kept`.
         #[pin]
         inner: Option<F>,
-        kept: Option<ApiError>,
+        kept: Option<Box<ApiError>>,
         rules: Arc<Rules>,
         head: Option<Box<RequestHead>>,
     }
@@ -297,21 +297,28 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         if self.kept.is_none() {
             if let Err(error) = ready!(self.inner.poll_ready(cx)) {
-                self.kept = Some(self.rules.answer(&*error.into(), None));
+                let error = self.rules.answer(&*error.into(), None);
+                self.kept = Some(Box::new(error));
             }
         }
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let kept = self.kept.take();
         let head = RequestHead::for_report(&request, self.rules.on_error.is_set());
-        let inner = kept.is_none().then(|| self.inner.call(request));
-        ResponseFuture {
-            inner,
-            kept,
-            rules: Arc::clone(&self.rules),
-            head,
+        match self.kept.take() {
+            None => ResponseFuture {
+                inner: Some(self.inner.call(request)),
+                kept: None,
+                rules: Arc::clone(&self.rules),
+                head,
+            },
+            kept => ResponseFuture {
+                inner: None,
+                kept,
+                rules: Arc::clone(&self.rules),
+                head,
+            },
         }
     }
 }
@@ -338,19 +345,21 @@ where
     type Output = Result<Response<B>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return match this.kept.take() {
+        let this = self.project();
+        match this.inner.as_pin_mut() {
+            Some(inner) => match inner.poll(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+                Poll::Ready(Err(error)) => {
+                    let answer = this.rules.answer(&*error.into(), this.head.as_deref());
+                    Poll::Ready(Ok(answer.into_http()))
+                }
+            },
+            None => match this.kept.take() {
                 Some(error) => Poll::Ready(Ok(error.into_http())),
                 None => Poll::Pending,
-            };
-        };
-        let output = ready!(inner.poll(cx));
-        this.inner.set(None);
-        Poll::Ready(Ok(output.unwrap_or_else(|error| {
-            let error = error.into();
-            this.rules.answer(&*error, this.head.as_deref()).into_http()
-        })))
+            },
+        }
     }
 }
 
@@ -358,7 +367,7 @@ where
 impl ServiceErrorReport<'_> {
     fn record(&self) {
         let error = crate::unwind::displayed(&self.error);
-        let (method, uri) = (self.method.map(Method::as_str), self.uri);
+        let (method, uri) = (self.method.map(crate::request_head::method_text), self.uri);
         let status = self.answered.status().as_u16();
         tracing::error!(status, method, uri, error, "the service failed");
     }

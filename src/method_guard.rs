@@ -88,7 +88,7 @@ pin_project! {
 }
 
 /// The routes that [`MethodGuardLayer::by_path`] cannot take, all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MethodGuardError {
     problems: Vec<String>,
 }
@@ -161,7 +161,7 @@ impl MethodGuardLayer {
     /// # Errors
     ///
     /// Lists every pattern that is malformed (an unclosed or unnamed parameter, two in one segment, a
-    /// catch-all before the end, no leading `/`) or that conflicts with an earlier one.
+    /// catch-all before the end, `:id` for `{id}`, no leading `/`) or that conflicts with an earlier one.
     pub fn by_path<P, M>(routes: impl IntoIterator<Item = (P, M)>) -> Result<Self, MethodGuardError>
     where
         P: Into<String>,
@@ -171,11 +171,7 @@ impl MethodGuardLayer {
         let (mut each, mut problems) = (Vec::new(), Vec::new());
         for (pattern, methods) in routes {
             let pattern = pattern.into();
-            if !pattern.starts_with('/') {
-                problems.push(format!(
-                    "{pattern:?}: a path starts with \"/\": \"/{pattern}\""
-                ));
-            } else if let Err(problem) = paths.insert(pattern.clone(), each.len()) {
+            if let Err(problem) = insert(&mut paths, &pattern, each.len()) {
                 problems.push(format!("{pattern:?}: {problem}"));
             }
             each.push(Methods::new(methods));
@@ -215,15 +211,38 @@ impl MethodGuardLayer {
     }
 }
 
+/// Adds a pattern to the routing table, or says what is wrong with it.
+fn insert(paths: &mut matchit::Router<usize>, pattern: &str, index: usize) -> Result<(), String> {
+    if !pattern.starts_with('/') {
+        return Err(format!("a path starts with \"/\": \"/{pattern}\""));
+    }
+    // As axum 0.8 does: these were parameters once, and would now match nothing but themselves.
+    if let Some(old) = pattern
+        .split('/')
+        .find(|segment| segment.starts_with([':', '*']))
+    {
+        let name = old.trim_start_matches([':', '*']);
+        let star = if old.starts_with('*') { "*" } else { "" };
+        return Err(format!(
+            "a parameter is written {{{star}{name}}}, not {old}"
+        ));
+    }
+    paths
+        .insert(pattern, index)
+        .map_err(|problem| problem.to_string())
+}
+
 impl Resources {
-    /// The decision: the answer that `method` gets at `path` instead of the service's.
-    fn refusal(&self, method: &Method, path: &str) -> Option<Answer> {
-        let methods = match self {
-            Self::Any => return None,
-            Self::Whole(methods) => methods,
-            Self::ByPath { union, .. } if path == "*" && union.answer_options => union,
+    /// The decision: the answer that `request` gets instead of the service's.
+    #[inline]
+    fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
+        let method = request.method();
+        let methods = match (self, || request.uri().path()) {
+            (Self::Any, _) => return None,
+            (Self::Whole(methods), _) => methods,
+            (Self::ByPath { union, .. }, path) if path() == "*" && union.answer_options => union,
             // An unknown path is the service's to answer.
-            Self::ByPath { paths, each, .. } => each.get(*paths.at(path).ok()?.value)?,
+            (Self::ByPath { paths, each, .. }, path) => each.get(*paths.at(path()).ok()?.value)?,
         };
         if methods.answer_options && method == Method::OPTIONS {
             return Some(Answer::Options(methods.allow.clone()));
@@ -231,11 +250,7 @@ impl Resources {
         if methods.listed.contains(method) {
             return None;
         }
-        Some(if is_registered(method) {
-            Answer::NotAllowed(methods.allow.clone())
-        } else {
-            Answer::NotImplemented(methods.allow.clone())
-        })
+        Some(methods.refusal(method))
     }
 }
 
@@ -256,6 +271,16 @@ impl Methods {
             listed,
             allow,
             answer_options: false,
+        }
+    }
+
+    /// What a method that is not listed gets.
+    #[cold]
+    fn refusal(&self, method: &Method) -> Answer {
+        if is_registered(method) {
+            Answer::NotAllowed(self.allow.clone())
+        } else {
+            Answer::NotImplemented(self.allow.clone())
         }
     }
 
@@ -302,19 +327,19 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let inner = match self
-            .resources
-            .refusal(request.method(), request.uri().path())
-        {
-            None => ShortCircuit::inner(self.inner.call(request)),
+        match self.resources.refusal(&request) {
+            None => ResponseFuture {
+                inner: ShortCircuit::inner(self.inner.call(request)),
+            },
             Some(answer) => {
                 #[cfg(feature = "tracing")]
                 answer.record(&request);
                 give_back_readiness(&mut self.inner);
-                ShortCircuit::decided(answer)
+                ResponseFuture {
+                    inner: ShortCircuit::decided(answer),
+                }
             }
-        };
-        ResponseFuture { inner }
+        }
     }
 }
 
@@ -377,6 +402,13 @@ impl fmt::Display for MethodGuardError {
             "routes that cannot be used: {}",
             self.problems.join("; ")
         )
+    }
+}
+
+/// As `Display`: it is what a `main` that returns the error prints.
+impl fmt::Debug for MethodGuardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -449,7 +481,10 @@ mod tests {
     #[track_caller]
     fn check(layer: &MethodGuardLayer, cases: &[(&str, &str, &str)]) {
         for &(name, path, expected) in cases {
-            let answer = match layer.resources.refusal(&method(name), path) {
+            let mut request = Request::new(());
+            *request.method_mut() = method(name);
+            *request.uri_mut() = path.parse().unwrap_or_default();
+            let answer = match layer.resources.refusal(&request) {
                 None => String::from("passes"),
                 Some(Answer::NotAllowed(allow)) => format!("405 {}", allow.to_str().unwrap()),
                 Some(Answer::NotImplemented(allow)) => format!("501 {}", allow.to_str().unwrap()),
@@ -530,9 +565,21 @@ mod tests {
 
     #[test]
     fn every_route_that_cannot_be_used_is_listed() {
-        let routes = ["/ok/{id}", "/ok/{name}", "/{open", "bare"].map(|path| (path, []));
+        let routes = [
+            "/ok/{id}",
+            "/ok/{name}",
+            "/{open",
+            "bare",
+            "/a/:id",
+            "/*rest",
+        ];
+        let routes = routes.map(|path| (path, []));
         let error = MethodGuardLayer::by_path(routes).unwrap_err();
-        assert_eq!(error.problems().len(), 3, "{error}");
+        assert_eq!(error.problems().len(), 5, "{error}");
+        assert_eq!(
+            error.problems()[4],
+            "\"/*rest\": a parameter is written {*rest}, not *rest"
+        );
         assert!(
             error
                 .to_string()

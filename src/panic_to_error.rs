@@ -62,7 +62,7 @@ use tower_service::Service;
 use crate::{
     api_error::{ApiError, Cause},
     body::{BodyError, BoxError},
-    request_head::RequestHead,
+    request_head::{RequestHead, method_text},
     unwind::{Hook, Panic, catch},
 };
 
@@ -84,12 +84,20 @@ pin_project! {
     /// The service's response with its body guarded, or 500 after a panic.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
-        // `None` once it has answered, or if `call` panicked.
+        // `None` after a panic.
         #[pin]
         inner: Option<F>,
-        panicked: bool,
+        state: State,
         watch: Option<Box<Watch>>,
     }
+}
+
+#[derive(Debug)]
+enum State {
+    Running,
+    /// In `call`: answered by the first poll.
+    Panicked,
+    Ended,
 }
 
 pin_project! {
@@ -196,14 +204,14 @@ where
         match catch(|| self.inner.call(request)) {
             Ok(future) => ResponseFuture {
                 inner: Some(future),
-                panicked: false,
+                state: State::Running,
                 watch,
             },
             Err(panic) => {
                 Watch::report(watch.as_deref(), &panic, PanicPlace::Call);
                 ResponseFuture {
                     inner: None,
-                    panicked: true,
+                    state: State::Panicked,
                     watch: None,
                 }
             }
@@ -221,28 +229,35 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            let panicked = std::mem::take(this.panicked);
-            return if panicked {
-                Poll::Ready(Ok(PANICKED.into_http()))
-            } else {
-                Poll::Pending
-            };
-        };
-        let output = match catch(|| inner.poll(cx)) {
-            Ok(poll) => ready!(poll).map(|response| {
-                response.map(|body| GuardedBody {
-                    inner: Some(body),
-                    watch: this.watch.take(),
-                })
-            }),
-            Err(panic) => {
-                Watch::report(this.watch.as_deref(), &panic, PanicPlace::Future);
-                Ok(PANICKED.into_http())
+        let inner = match (&*this.state, this.inner.as_mut().as_pin_mut()) {
+            (State::Running, Some(inner)) => inner,
+            (State::Ended, _) => return Poll::Pending,
+            (State::Running | State::Panicked, _) => {
+                *this.state = State::Ended;
+                return Poll::Ready(Ok(PANICKED.into_http()));
             }
         };
-        this.inner.set(None);
-        Poll::Ready(output)
+        match catch(|| inner.poll(cx)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(Err(error))) => {
+                *this.state = State::Ended;
+                Poll::Ready(Err(error))
+            }
+            Ok(Poll::Ready(Ok(response))) => {
+                *this.state = State::Ended;
+                let watch = this.watch.take();
+                Poll::Ready(Ok(response.map(|body| GuardedBody {
+                    inner: Some(body),
+                    watch,
+                })))
+            }
+            Err(panic) => {
+                *this.state = State::Ended;
+                Watch::report(this.watch.as_deref(), &panic, PanicPlace::Future);
+                this.inner.set(None);
+                Poll::Ready(Ok(PANICKED.into_http()))
+            }
+        }
     }
 }
 
@@ -337,7 +352,8 @@ impl PanicReport<'_> {
             message,
             place,
         } = self;
-        tracing::error!(%method, uri, message, ?place, "panic");
+        let method = method_text(method);
+        tracing::error!(method, uri, message, ?place, "panic");
     }
 }
 
@@ -350,6 +366,7 @@ impl fmt::Display for PanicReport<'_> {
             message,
             place,
         } = self;
+        let method = method_text(method);
         write!(f, "{method} {uri} panicked ({place}): {message}")
     }
 }

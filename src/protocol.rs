@@ -62,12 +62,16 @@ impl Protocol {
 
     /// Connect's unary calls without side effects may be GET: `?connect=v1&encoding=..&message=..`.
     fn without_content(method: &Method, uri: &Uri) -> Option<Self> {
-        let query = if *method == Method::GET {
-            uri.query()
-        } else {
-            None
-        };
-        let is_call = query?.split('&').any(|pair| pair == "connect=v1");
+        const VERSION_1: &[u8] = b"connect=v1";
+        if *method != Method::GET {
+            return None;
+        }
+        // Bytes, and nothing for a query that is shorter: every GET is asked.
+        let query = uri.query()?.as_bytes();
+        let is_call = query.len() >= VERSION_1.len()
+            && query
+                .split(|byte| *byte == b'&')
+                .any(|pair| pair == VERSION_1);
         is_call.then_some(Self::ConnectUnary)
     }
 

@@ -5,6 +5,9 @@ use http::{Method, Request, uri::PathAndQuery};
 /// The longest text that a response or a log line repeats of a request target.
 const MAX_URI_BYTES: usize = 2048;
 
+/// What a URI may have to need no heap while it is written.
+const SHORT_URI_BYTES: usize = 256;
+
 /// The longest method that is repeated; the longest registered one has 17 bytes.
 const MAX_METHOD_BYTES: usize = 32;
 
@@ -30,8 +33,18 @@ impl RequestHead {
     ///
     /// Boxed, so that a layer without hooks carries one word; a healthy request without hooks and
     /// without a subscriber allocates nothing.
+    #[inline]
     pub(crate) fn for_report<B>(request: &Request<B>, hooked: bool) -> Option<Box<Self>> {
-        (hooked || events_are_recorded()).then(|| Box::new(Self::of(request)))
+        if hooked || events_are_recorded() {
+            Some(Self::boxed(request))
+        } else {
+            None
+        }
+    }
+
+    #[cold]
+    fn boxed<B>(request: &Request<B>) -> Box<Self> {
+        Box::new(Self::of(request))
     }
 
     pub(crate) fn method(&self) -> &Method {
@@ -40,8 +53,7 @@ impl RequestHead {
 
     /// The method as an answer repeats it: at most 32 bytes.
     pub(crate) fn method_text(&self) -> &str {
-        let method = self.method.as_str();
-        method.get(..MAX_METHOD_BYTES).unwrap_or(method)
+        method_text(&self.method)
     }
 
     /// The path; `*` for the asterisk form, `/` for the authority form.
@@ -61,6 +73,12 @@ impl RequestHead {
     }
 }
 
+/// The method as answers and logs repeat it: at most 32 bytes, whatever a client sends.
+pub(crate) fn method_text(method: &Method) -> &str {
+    let method = method.as_str();
+    method.get(..MAX_METHOD_BYTES).unwrap_or(method)
+}
+
 #[cfg(feature = "axum")]
 fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
     // Inside `nest`, the request's own URI has lost the prefix that the client knows.
@@ -76,8 +94,11 @@ fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
 }
 
 #[cfg(feature = "tracing")]
+#[inline]
 fn events_are_recorded() -> bool {
-    tracing::enabled!(tracing::Level::ERROR)
+    // One load and a comparison where nobody subscribes.
+    tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF
+        && tracing::enabled!(tracing::Level::ERROR)
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -85,9 +106,12 @@ const fn events_are_recorded() -> bool {
     false
 }
 
-/// A URI under construction: at most 2,048 bytes, on the stack, cut before an incomplete escape.
+/// A URI under construction: at most 2,048 bytes, cut before an incomplete escape.
 pub(crate) struct UriText {
-    bytes: [u8; MAX_URI_BYTES],
+    /// Most URIs are short: they stay on the stack, and 2 KiB are not cleared for them.
+    short: [u8; SHORT_URI_BYTES],
+    /// The whole text, once it is longer than that.
+    long: Vec<u8>,
     len: usize,
     full: bool,
 }
@@ -95,23 +119,22 @@ pub(crate) struct UriText {
 impl UriText {
     pub(crate) const fn new() -> Self {
         Self {
-            bytes: [0; MAX_URI_BYTES],
+            short: [0; SHORT_URI_BYTES],
+            long: Vec::new(),
             len: 0,
             full: false,
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        let written = self.bytes.get(..self.len).unwrap_or_default();
+        let short = self.short.get(..self.len);
         // Only whole pieces of ASCII are ever pushed.
-        std::str::from_utf8(written).unwrap_or_default()
+        std::str::from_utf8(short.unwrap_or(&self.long)).unwrap_or_default()
     }
 
     /// Appends an origin as the URL parser wrote it: ASCII, and brackets round an IPv6 address.
     pub(crate) fn push_origin(&mut self, origin: &str) {
-        for byte in origin.bytes().filter(u8::is_ascii_graphic) {
-            self.push(&[byte]);
-        }
+        self.push_plain(origin.as_bytes());
     }
 
     /// Appends `text`, percent-encoding once what RFC 3986 does not allow in a path or query.
@@ -119,30 +142,55 @@ impl UriText {
     /// What is encoded already stays as it is; nothing is decoded.
     pub(crate) fn push_encoded(&mut self, text: &str) {
         let mut rest = text.as_bytes();
-        while let Some((&byte, after)) = rest.split_first() {
-            match (byte, after) {
-                (b'%', [high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+        loop {
+            let end = rest.iter().position(|byte| !is_allowed(*byte));
+            let (plain, after) = rest.split_at(end.unwrap_or(rest.len()));
+            self.push_plain(plain);
+            rest = match after {
+                [] => return,
+                [b'%', high, low, after @ ..]
+                    if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+                {
                     self.push(&[b'%', *high, *low]);
-                    rest = after.get(2..).unwrap_or_default();
-                    continue;
+                    after
                 }
-                _ if is_allowed(byte) => self.push(&[byte]),
-                _ => self.push(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+                [byte, after @ ..] => {
+                    self.push(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
+                    after
+                }
+            };
+        }
+    }
+
+    /// Appends what fits of bytes that stand for themselves.
+    fn push_plain(&mut self, bytes: &[u8]) {
+        match bytes.get(..MAX_URI_BYTES - self.len) {
+            Some(fits) if fits.len() < bytes.len() => {
+                self.push(fits);
+                self.full = true;
             }
-            rest = after;
+            _ => self.push(bytes),
         }
     }
 
     /// Appends a piece whole, or nothing from here on.
     fn push(&mut self, piece: &[u8]) {
         let end = self.len + piece.len();
-        match self.bytes.get_mut(self.len..end) {
-            Some(room) if !self.full => {
-                room.copy_from_slice(piece);
-                self.len = end;
-            }
-            _ => self.full = true,
+        if self.full || end > MAX_URI_BYTES {
+            self.full = true;
+            return;
         }
+        if let Some(room) = self.short.get_mut(self.len..end) {
+            room.copy_from_slice(piece);
+        } else {
+            if self.long.is_empty() {
+                self.long.reserve_exact(MAX_URI_BYTES);
+                let short = self.short.get(..self.len).unwrap_or_default();
+                self.long.extend_from_slice(short);
+            }
+            self.long.extend_from_slice(piece);
+        }
+        self.len = end;
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::Response;
@@ -16,12 +16,11 @@ pin_project! {
     ///
     /// The answer is kept as the decision `A`, a few words, and becomes a response when polled.
     #[project = StateProj]
-    #[project_replace = StateOwned]
     #[derive(Debug)]
     pub(crate) enum ShortCircuit<F, A> {
         Inner { #[pin] future: F },
-        Decided { answer: A },
-        Done,
+        // `None` at the end.
+        Decided { answer: Option<A> },
     }
 }
 
@@ -31,7 +30,9 @@ impl<F, A> ShortCircuit<F, A> {
     }
 
     pub(crate) fn decided(answer: A) -> Self {
-        Self::Decided { answer }
+        Self::Decided {
+            answer: Some(answer),
+        }
     }
 }
 
@@ -42,16 +43,14 @@ where
 {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let StateProj::Inner { future } = self.as_mut().project() {
-            let output = ready!(future.poll(cx));
-            self.set(Self::Done);
-            return Poll::Ready(output);
-        }
-        match self.project_replace(Self::Done) {
-            StateOwned::Decided { answer } => Poll::Ready(Ok(answer.into())),
-            // Polled after the end: nothing more will come.
-            StateOwned::Inner { .. } | StateOwned::Done => Poll::Pending,
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            StateProj::Inner { future } => future.poll(cx),
+            StateProj::Decided { answer } => match answer.take() {
+                Some(answer) => Poll::Ready(Ok(answer.into())),
+                // Polled after the end: nothing more will come.
+                None => Poll::Pending,
+            },
         }
     }
 }

@@ -177,23 +177,27 @@ impl TimeoutLayer {
 }
 
 impl Limit {
-    /// The decision: until when `request` may take.
+    /// The decision: until when `request` may take, by the limit `own` that was set for it.
     ///
     /// A limit that the clock cannot represent is none.
-    fn deadline<B>(&self, request: Request<B>) -> (Option<Instant>, Request<B>) {
-        let (own, request) = match self {
-            Self::None => return (None, request),
-            Self::Same(limit) => (Some(*limit), request),
-            Self::PerRequest(limit) => {
-                let (parts, body) = request.into_parts();
-                (limit(&parts), Request::from_parts(parts, body))
-            }
-        };
+    fn deadline<B>(&self, own: Option<Duration>, request: &Request<B>) -> Option<Instant> {
+        if matches!(self, Self::None) {
+            return None;
+        }
         // The client can only shorten it.
-        let limit = own.into_iter().chain(client_timeout(&request)).min();
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        (deadline, request)
+        let limit = own.into_iter().chain(client_timeout(request)).min();
+        limit.and_then(deadline_after)
     }
+}
+
+/// When `limit` has passed, `None` if that is beyond the clock.
+///
+/// A tick before the clock's end too: the timer rounds a deadline up to its next millisecond, and
+/// panics where there is none.
+fn deadline_after(limit: Duration) -> Option<Instant> {
+    const TICK: Duration = Duration::from_millis(1);
+    let deadline = Instant::now().checked_add(limit)?;
+    deadline.checked_add(TICK).map(|_| deadline)
 }
 
 impl<S> Layer<S> for TimeoutLayer {
@@ -232,8 +236,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (deadline, request) = self.rule.limit.deadline(request);
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let limit = match &self.rule.limit {
+            Limit::None => None,
+            Limit::Same(limit) => Some(*limit),
+            Limit::PerRequest(limit_of) => {
+                let (parts, body) = request.into_parts();
+                let limit = limit_of(&parts);
+                request = Request::from_parts(parts, body);
+                limit
+            }
+        };
+        let deadline = self.rule.limit.deadline(limit, &request);
         let head = deadline.and_then(|_| RequestHead::for_report(&request, false));
         ResponseFuture {
             inner: Some(self.inner.call(request)),
@@ -256,26 +270,33 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return Poll::Pending;
-        };
         // The response first: work that is done is never thrown away.
-        if let Poll::Ready(output) = inner.poll(cx) {
-            this.inner.set(None);
-            return Poll::Ready(output);
+        if let Some(inner) = this.inner.as_mut().as_pin_mut() {
+            if let Poll::Ready(output) = inner.poll(cx) {
+                *this.deadline = None;
+                return Poll::Ready(output);
+            }
         }
         let Some(deadline) = *this.deadline else {
             return Poll::Pending;
         };
         ready!(poll_deadline(deadline, this.timer, cx));
         this.inner.set(None);
+        *this.deadline = None;
         #[cfg(feature = "tracing")]
         record(this.head.as_deref());
+        Poll::Ready(Ok(this.rule.refuse()))
+    }
+}
+
+impl Rule {
+    #[cold]
+    fn refuse<B: Default>(&self) -> Response<B> {
         let mut response = EXPIRED.into_http();
-        if let Some(delay) = &this.rule.retry_after {
+        if let Some(delay) = &self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, delay.clone());
         }
-        Poll::Ready(Ok(response))
+        response
     }
 }
 

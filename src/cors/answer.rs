@@ -86,6 +86,7 @@ impl Rules {
 
     /// The place of the request's origin, byte for byte, or of the first. What comes from the
     /// request is compared and never parsed, split, trimmed, folded or sent back.
+    #[inline]
     fn place(&self, request: &HeaderMap) -> u16 {
         if !self.has_several_origins() {
             return 0;
@@ -100,6 +101,7 @@ impl Rules {
 // ===== impl Answer =====
 
 impl Answer {
+    #[inline]
     pub(super) fn new(
         rules: Arc<Rules>,
         method: &Method,
@@ -122,15 +124,10 @@ impl Answer {
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         remove_inner(headers);
         let rules = &*self.rules;
-        let last = if self.is_preflight {
-            (ACCESS_CONTROL_MAX_AGE, &rules.max_age)
-        } else {
-            (ACCESS_CONTROL_EXPOSE_HEADERS, &rules.exposed)
-        };
         // A map that has no room left (32,768 lines) stays as it is: browsers then refuse the
         // response, which no connection could carry anyway.
-        let lines = 5 + usize::from(last.1.is_some()) + usize::from(self.varies);
-        let _ = headers.try_reserve(lines);
+        let _ = headers
+            .try_reserve(5 + usize::from(rules.exposed.is_some()) + usize::from(self.varies));
         let mut insert = |name, value| drop(headers.try_insert(name, value));
 
         if let Some(origin) = rules.origins.get(usize::from(self.place)) {
@@ -147,8 +144,12 @@ impl Answer {
             ACCESS_CONTROL_ALLOW_CREDENTIALS,
             HeaderValue::from_static("true"),
         );
-        if let (name, Some(value)) = last {
-            insert(name, value.clone());
+        if self.is_preflight {
+            if let Some(max_age) = &rules.max_age {
+                insert(ACCESS_CONTROL_MAX_AGE, max_age.clone());
+            }
+        } else if let Some(exposed) = &rules.exposed {
+            insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
         }
         if self.varies {
             if let Some(value) = vary_with_origin(headers) {

@@ -66,6 +66,7 @@ impl CorsPolicyHandle {
 
 impl CorsPolicySource {
     /// Decides by the policy of this moment, which the answer keeps.
+    #[inline]
     pub(super) fn answer(&self, method: &Method, headers: &HeaderMap) -> Answer {
         match &self.kind {
             Kind::Fixed(rules) => {

@@ -67,7 +67,7 @@ mod request;
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{Request, Response};
@@ -146,13 +146,18 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let answer = self.policy.answer(request.method(), request.headers());
-        let inner = if answer.is_preflight() {
+        if answer.is_preflight() {
             give_back_readiness(&mut self.inner);
-            ShortCircuit::decided(Preflight)
+            ResponseFuture {
+                inner: ShortCircuit::decided(Preflight),
+                answer,
+            }
         } else {
-            ShortCircuit::inner(self.inner.call(request))
-        };
-        ResponseFuture { inner, answer }
+            ResponseFuture {
+                inner: ShortCircuit::inner(self.inner.call(request)),
+                answer,
+            }
+        }
     }
 }
 
@@ -167,9 +172,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
-        this.answer.write(response.headers_mut());
-        Poll::Ready(Ok(response))
+        let mut output = this.inner.poll(cx);
+        if let Poll::Ready(Ok(response)) = &mut output {
+            this.answer.write(response.headers_mut());
+        }
+        output
     }
 }
 

@@ -8,6 +8,7 @@ use http::{
 /// A CORS-preflight request, recognised by presence alone (Fetch, 3.2.2 "HTTP requests").
 ///
 /// `Access-Control-Request-Headers` plays no part: it is optional, and as long as a client likes.
+#[inline]
 pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS
         && headers.contains_key(ORIGIN)

@@ -162,9 +162,11 @@ enum Media {
 
 /// The kind that `content-type` names; parameters do not count, that it is UTF-8 is checked later.
 fn media_type(headers: &HeaderMap) -> Option<Media> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let essence = value.split(';').next()?.trim();
-    let is = |media_type| essence.eq_ignore_ascii_case(media_type);
+    let value = headers.get(CONTENT_TYPE)?.as_bytes();
+    let essence = value.split(|byte| *byte == b';').next()?.trim_ascii();
+    let is = |media_type: &str| {
+        essence == media_type.as_bytes() || essence.eq_ignore_ascii_case(media_type.as_bytes())
+    };
     if is("text/plain") {
         Some(Media::Text)
     } else if is("application/json") {
@@ -203,7 +205,8 @@ fn ready_content<B>(body: B, max: usize, cx: &mut Context<'_>) -> Option<Bytes>
 where
     B: Body<Data = Bytes>,
 {
-    if body.size_hint().lower() > max as u64 {
+    let least = catch(|| body.size_hint().lower()).ok()?;
+    if least > max as u64 {
         return None;
     }
     let mut body = pin!(body);

@@ -75,7 +75,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -315,13 +315,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.inner.poll(cx))?;
         let rules = &*this.rules;
-        Poll::Ready(Ok(match this.call.as_deref() {
-            None if is_ours(&response) => rules.rewrite(this.head, response, cx),
-            None => response.map(ResponseBody::inner),
-            Some(call) => rules.finish_call(call, this.head, response, cx),
-        }))
+        match this.inner.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(match this.call.as_deref() {
+                None if is_ours(&response) => rules.rewrite(this.head, response, cx),
+                None => response.map(ResponseBody::inner),
+                Some(call) => rules.finish_call(call, this.head, response, cx),
+            })),
+        }
     }
 }
 
@@ -438,14 +441,14 @@ fn non_empty(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// What `format` writes; `None` if it panics.
+/// What `format` writes; `None` if it panics or writes nothing.
 fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderValue, Bytes)> {
     let written = catch(|| {
         let mut out = Vec::new();
         format.write(error, &mut out);
         (format.content_type(), Bytes::from(out))
     });
-    written.ok()
+    written.ok().filter(|(_, content)| !content.is_empty())
 }
 
 fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {
@@ -460,9 +463,11 @@ fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {
 
 /// Makes the head speak of the body that was written; `length` is unknown for HEAD.
 fn set_headers(headers: &mut HeaderMap, content_type: HeaderValue, length: Option<usize>) {
+    // At once, for these and for those of the CORS layer outside: a map that grows twice copies twice.
+    let _ = headers.try_reserve(4 + 7);
     let always = [
         (CONTENT_TYPE, Some(content_type)),
-        (CONTENT_LENGTH, length.map(HeaderValue::from)),
+        (CONTENT_LENGTH, length.map(length_value)),
     ];
     let if_absent = [
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -479,27 +484,59 @@ fn set_headers(headers: &mut HeaderMap, content_type: HeaderValue, length: Optio
     }
 }
 
+/// The value of `content-length`. Three digits, as most envelopes have, are not formatted and not
+/// allocated.
+fn length_value(length: usize) -> HeaderValue {
+    length
+        .checked_sub(100)
+        .and_then(|n| THREE_DIGITS.get(n))
+        .and_then(|digits| HeaderValue::from_maybe_shared(Bytes::from_static(digits)).ok())
+        .unwrap_or_else(|| HeaderValue::from(length))
+}
+
+/// "100" to "999".
+static THREE_DIGITS: [[u8; 3]; 900] = three_digits();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "in a constant: what is out of bounds does not compile, and a digit fits"
+)]
+const fn three_digits() -> [[u8; 3]; 900] {
+    let mut table = [[b'0'; 3]; 900];
+    let mut n = 100;
+    while n < 1000 {
+        table[n - 100] = [
+            b'0' + (n / 100) as u8,
+            b'0' + (n / 10 % 10) as u8,
+            b'0' + (n % 10) as u8,
+        ];
+        n += 1;
+    }
+    table
+}
+
 /// One event for an error that no layer of this crate decided; they have told theirs.
 #[cfg(feature = "tracing")]
 fn record(head: &RequestHead, status: StatusCode, source: ErrorSource) {
     if source == ErrorSource::ApiError {
         return;
     }
-    let (method, uri) = (head.method_text(), head.report_uri());
-    let (uri, status) = (uri.as_str(), status.as_u16());
+    let status = status.as_u16();
+    // The fields are made where someone subscribes.
     if status >= 500 {
         tracing::warn!(
             status,
-            method,
-            uri,
+            method = head.method_text(),
+            uri = head.report_uri().as_str(),
             ?source,
             "the service answered with an error"
         );
     } else {
         tracing::debug!(
             status,
-            method,
-            uri,
+            method = head.method_text(),
+            uri = head.report_uri().as_str(),
             ?source,
             "the service answered with an error"
         );

@@ -111,8 +111,9 @@ impl ErrorFormat for EnvelopeFormat {
     }
 
     fn write(&self, error: &Occurrence<'_>, out: &mut Vec<u8>) {
-        out.reserve_exact(object_len(error));
-        write_object(error, out);
+        let object = Object::of(error);
+        out.reserve_exact(object.len());
+        object.write(out);
     }
 }
 
@@ -123,9 +124,10 @@ impl ErrorFormat for WrappedEnvelopeFormat {
 
     fn write(&self, error: &Occurrence<'_>, out: &mut Vec<u8>) {
         const PREFIX: &[u8] = br#"{"error":"#;
-        out.reserve_exact(PREFIX.len() + object_len(error) + 1);
+        let object = Object::of(error);
+        out.reserve_exact(PREFIX.len() + object.len() + 1);
         out.extend_from_slice(PREFIX);
-        write_object(error, out);
+        object.write(out);
         out.push(b'}');
     }
 }
@@ -136,42 +138,92 @@ const DESCRIPTION: &[u8] = br#","description":"#;
 const CODE: &[u8] = br#","code":"#;
 const URI: &[u8] = br#","uri":"#;
 
-fn write_object(error: &Occurrence<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(HTTP_METHOD);
-    write_json(error.http_method, out);
-    out.extend_from_slice(TITLE);
-    write_json(error.title, out);
-    out.extend_from_slice(DESCRIPTION);
-    write_json(error.description, out);
-    out.extend_from_slice(CODE);
-    write_json(&error.code, out);
-    out.extend_from_slice(URI);
-    write_json(error.uri, out);
-    out.push(b'}');
+/// The five members, looked at once and written once.
+struct Object<'a> {
+    http_method: Text<'a>,
+    title: Text<'a>,
+    description: Text<'a>,
+    code: u32,
+    uri: Text<'a>,
 }
 
-/// The length of what [`write_object`] appends, so that the body is one buffer without spare room.
-///
-/// A wrong guess would cost a reallocation, never a byte.
-fn object_len(error: &Occurrence<'_>) -> usize {
-    let members = [HTTP_METHOD, TITLE, DESCRIPTION, CODE, URI];
-    let texts = [error.http_method, error.title, error.description, error.uri];
-    let digits = error.code.checked_ilog10().unwrap_or(0) as usize + 1;
-    members.iter().map(|member| member.len()).sum::<usize>()
-        + texts.iter().map(|text| string_len(text)).sum::<usize>()
-        + digits
-        + 1
+impl<'a> Object<'a> {
+    fn of(error: &Occurrence<'a>) -> Self {
+        Self {
+            http_method: Text::of(error.http_method),
+            title: Text::of(error.title),
+            description: Text::of(error.description),
+            code: error.code,
+            uri: Text::of(error.uri),
+        }
+    }
+
+    /// The length of what [`write`](Self::write) appends, so that the body is one buffer without
+    /// spare room. A wrong guess would cost a reallocation, never a byte.
+    fn len(&self) -> usize {
+        let members = [HTTP_METHOD, TITLE, DESCRIPTION, CODE, URI];
+        let texts = [&self.http_method, &self.title, &self.description, &self.uri];
+        let digits = self.code.checked_ilog10().unwrap_or(0) as usize + 1;
+        members.iter().map(|member| member.len()).sum::<usize>()
+            + texts.iter().map(|text| text.len()).sum::<usize>()
+            + digits
+            + 1
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(HTTP_METHOD);
+        self.http_method.write(out);
+        out.extend_from_slice(TITLE);
+        self.title.write(out);
+        out.extend_from_slice(DESCRIPTION);
+        self.description.write(out);
+        out.extend_from_slice(CODE);
+        write_json(&self.code, out);
+        out.extend_from_slice(URI);
+        self.uri.write(out);
+        out.push(b'}');
+    }
 }
 
-/// The length of a text as a JSON string. What is written holds no control characters, so only
-/// quotes and backslashes are escaped.
-fn string_len(text: &str) -> usize {
-    text.len()
-        + 2
-        + text
-            .bytes()
-            .filter(|byte| matches!(byte, b'"' | b'\\'))
-            .count()
+/// A text, and whether it stands in JSON as it is, as nearly all do.
+struct Text<'a> {
+    text: &'a str,
+    is_plain: bool,
+}
+
+impl<'a> Text<'a> {
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "without an early end, which costs more than it saves: most texts are plain"
+    )]
+    fn of(text: &'a str) -> Self {
+        let is_plain = text.bytes().fold(true, |all, byte| {
+            all & (byte >= b' ') & (byte != b'"') & (byte != b'\\')
+        });
+        Self { text, is_plain }
+    }
+
+    /// The length as a JSON string. What is written holds no control characters, so only quotes and
+    /// backslashes are escaped.
+    fn len(&self) -> usize {
+        let is_escaped = |byte: &u8| matches!(byte, b'"' | b'\\');
+        let escapes = if self.is_plain {
+            0
+        } else {
+            self.text.bytes().filter(is_escaped).count()
+        };
+        self.text.len() + 2 + escapes
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.is_plain {
+            out.push(b'"');
+            out.extend_from_slice(self.text.as_bytes());
+            out.push(b'"');
+        } else {
+            write_json(self.text, out);
+        }
+    }
 }
 
 /// Appends `value`, a text or a number, as JSON.

@@ -9,23 +9,28 @@
 )]
 
 mod bounds;
+mod auto_traits;
 mod cases;
 mod cors;
 mod cors_model;
 mod cors_vectors;
 mod example;
+mod errors;
 mod fetch;
 mod floors;
 mod gateway;
 mod grpc;
 mod hyper_alone;
 mod lambda;
+mod orders;
 mod panics;
 mod places;
 mod properties;
 mod readiness;
 mod recording_api;
 mod support;
+mod timing;
+mod tracing;
 mod transcripts;
 mod under_tonic;
 mod wire;
