@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
+mod bounds;
 mod auto_traits;
 mod browser;
 mod cases;
@@ -16,10 +17,14 @@ mod cors;
 mod cors_model;
 mod cors_vectors;
 mod error_bodies;
+mod example;
 mod errors;
 mod fetch;
 mod floors;
+mod gateway;
 mod grpc;
+mod hyper_alone;
+mod lambda;
 mod orders;
 mod panics;
 mod places;
