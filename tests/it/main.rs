@@ -8,8 +8,8 @@
     reason = "a test that cannot go on fails; transcripts are passed and written as expect-test does"
 )]
 
-mod bounds;
 mod auto_traits;
+mod bounds;
 mod browser;
 mod cases;
 mod clients;
@@ -17,8 +17,8 @@ mod cors;
 mod cors_model;
 mod cors_vectors;
 mod error_bodies;
-mod example;
 mod errors;
+mod example;
 mod fetch;
 mod floors;
 mod gateway;

@@ -133,7 +133,7 @@ async fn every_problem_is_told() {
         - --listen "8080": invalid socket address syntax
         - --upstream "ftp://127.0.0.1": write http://, a host, perhaps a port and a path, nothing else
         - --timeout "soon": write an integer and ms, s or m, like 500ms
-        - public URL "https://user@api.example.com?a": it has userinfo; it has a query; use "https://api.example.com"
+        - public URL "https://***@api.example.com?a": it has userinfo; it has a query; use "https://api.example.com"
         - server_urls: "https://app.example.com/" has more than scheme, host and port; use "https://app.example.com"
         - server_urls: "http://app.example.com" is http and not loopback; use "https://app.example.com"
         - expose_headers: "*" means nothing where credentials are included; list the values

@@ -30,6 +30,10 @@ impl Scripted {
             let (pieces, seen) = (Arc::clone(&pieces), Arc::clone(&seen));
             async move {
                 let request = read_request(&mut stream).await;
+                if request.is_empty() {
+                    // Opened by the gateway's pool, and not needed after all.
+                    return;
+                }
                 seen.lock().unwrap().push(request);
                 for (at, piece) in pieces.iter().enumerate() {
                     if at > 0 {
