@@ -4,7 +4,11 @@
 //! prints what each path costs above the bare service, and the targets. Without valgrind it says so
 //! and ends well: it is a report.
 
-#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
+#![expect(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a measurement that cannot go on stops; the paths are shared by the benches"
+)]
 
 mod fused;
 mod paths;

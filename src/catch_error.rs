@@ -374,10 +374,17 @@ where
 #[cfg(feature = "tracing")]
 impl ServiceErrorReport<'_> {
     fn record(&self) {
-        let error = crate::unwind::displayed(&self.error);
-        let (method, uri) = (self.method.map(Method::as_str), self.uri);
+        // Its text is made where someone subscribes.
+        let error = self.error;
+        let (method, uri) = (self.method.map(crate::request_head::method_text), self.uri);
         let status = self.answered.status().as_u16();
-        tracing::error!(status, method, uri, error, "the service failed");
+        tracing::error!(
+            status,
+            method,
+            uri,
+            error = crate::unwind::displayed(&error),
+            "the service failed"
+        );
     }
 }
 

@@ -88,7 +88,7 @@ pin_project! {
 }
 
 /// The routes that [`MethodGuardLayer::by_path`] cannot take, all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MethodGuardError {
     problems: Vec<String>,
 }
@@ -161,7 +161,7 @@ impl MethodGuardLayer {
     /// # Errors
     ///
     /// Lists every pattern that is malformed (an unclosed or unnamed parameter, two in one segment, a
-    /// catch-all before the end, no leading `/`) or that conflicts with an earlier one.
+    /// catch-all before the end, `:id` for `{id}`, no leading `/`) or that conflicts with an earlier one.
     pub fn by_path<P, M>(routes: impl IntoIterator<Item = (P, M)>) -> Result<Self, MethodGuardError>
     where
         P: Into<String>,
@@ -171,11 +171,7 @@ impl MethodGuardLayer {
         let (mut each, mut problems) = (Vec::new(), Vec::new());
         for (pattern, methods) in routes {
             let pattern = pattern.into();
-            if !pattern.starts_with('/') {
-                problems.push(format!(
-                    "{pattern:?}: a path starts with \"/\": \"/{pattern}\""
-                ));
-            } else if let Err(problem) = paths.insert(pattern.clone(), each.len()) {
+            if let Err(problem) = insert(&mut paths, &pattern, each.len()) {
                 problems.push(format!("{pattern:?}: {problem}"));
             }
             each.push(Methods::new(methods));
@@ -213,6 +209,27 @@ impl MethodGuardLayer {
         }
         self
     }
+}
+
+/// Adds a pattern to the routing table, or says what is wrong with it.
+fn insert(paths: &mut matchit::Router<usize>, pattern: &str, index: usize) -> Result<(), String> {
+    if !pattern.starts_with('/') {
+        return Err(format!("a path starts with \"/\": \"/{pattern}\""));
+    }
+    // As axum 0.8 does: these were parameters once, and would now match nothing but themselves.
+    if let Some(old) = pattern
+        .split('/')
+        .find(|segment| segment.starts_with([':', '*']))
+    {
+        let name = old.trim_start_matches([':', '*']);
+        let star = if old.starts_with('*') { "*" } else { "" };
+        return Err(format!(
+            "a parameter is written {{{star}{name}}}, not {old}"
+        ));
+    }
+    paths
+        .insert(pattern, index)
+        .map_err(|problem| problem.to_string())
 }
 
 impl Resources {
@@ -388,6 +405,13 @@ impl fmt::Display for MethodGuardError {
     }
 }
 
+/// As `Display`: it is what a `main` that returns the error prints.
+impl fmt::Debug for MethodGuardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error for MethodGuardError {}
 
 /// Whether the IANA HTTP Method Registry knows the method.
@@ -541,9 +565,21 @@ mod tests {
 
     #[test]
     fn every_route_that_cannot_be_used_is_listed() {
-        let routes = ["/ok/{id}", "/ok/{name}", "/{open", "bare"].map(|path| (path, []));
+        let routes = [
+            "/ok/{id}",
+            "/ok/{name}",
+            "/{open",
+            "bare",
+            "/a/:id",
+            "/*rest",
+        ];
+        let routes = routes.map(|path| (path, []));
         let error = MethodGuardLayer::by_path(routes).unwrap_err();
-        assert_eq!(error.problems().len(), 3, "{error}");
+        assert_eq!(error.problems().len(), 5, "{error}");
+        assert_eq!(
+            error.problems()[4],
+            "\"/*rest\": a parameter is written {*rest}, not *rest"
+        );
         assert!(
             error
                 .to_string()

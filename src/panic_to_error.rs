@@ -62,7 +62,7 @@ use tower_service::Service;
 use crate::{
     api_error::{ApiError, Cause},
     body::{BodyError, BoxError},
-    request_head::RequestHead,
+    request_head::{RequestHead, method_text},
     unwind::{Hook, Panic, catch},
 };
 
@@ -350,7 +350,8 @@ impl PanicReport<'_> {
             message,
             place,
         } = self;
-        tracing::error!(%method, uri, message, ?place, "panic");
+        let method = method_text(method);
+        tracing::error!(method, uri, message, ?place, "panic");
     }
 }
 
@@ -363,6 +364,7 @@ impl fmt::Display for PanicReport<'_> {
             message,
             place,
         } = self;
+        let method = method_text(method);
         write!(f, "{method} {uri} panicked ({place}): {message}")
     }
 }

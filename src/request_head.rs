@@ -53,8 +53,7 @@ impl RequestHead {
 
     /// The method as an answer repeats it: at most 32 bytes.
     pub(crate) fn method_text(&self) -> &str {
-        let method = self.method.as_str();
-        method.get(..MAX_METHOD_BYTES).unwrap_or(method)
+        method_text(&self.method)
     }
 
     /// The path; `*` for the asterisk form, `/` for the authority form.
@@ -72,6 +71,12 @@ impl RequestHead {
         uri.push_encoded(self.path());
         uri
     }
+}
+
+/// The method as answers and logs repeat it: at most 32 bytes, whatever a client sends.
+pub(crate) fn method_text(method: &Method) -> &str {
+    let method = method.as_str();
+    method.get(..MAX_METHOD_BYTES).unwrap_or(method)
 }
 
 #[cfg(feature = "axum")]

@@ -195,8 +195,18 @@ impl Limit {
         }
         // The client can only shorten it.
         let limit = own.into_iter().chain(client_timeout(request)).min();
-        limit.and_then(|limit| Instant::now().checked_add(limit))
+        limit.and_then(deadline_after)
     }
+}
+
+/// When `limit` has passed, `None` if that is beyond the clock.
+///
+/// A tick before the clock's end too: the timer rounds a deadline up to its next millisecond, and
+/// panics where there is none.
+fn deadline_after(limit: Duration) -> Option<Instant> {
+    const TICK: Duration = Duration::from_millis(1);
+    let deadline = Instant::now().checked_add(limit)?;
+    deadline.checked_add(TICK).map(|_| deadline)
 }
 
 impl<S> Layer<S> for TimeoutLayer {

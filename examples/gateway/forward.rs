@@ -95,7 +95,8 @@ impl Gateway {
 ///
 /// No request is sent twice. What hyper-util calls a retry is none: when a pooled connection turns
 /// out to be closed before a byte of the request was written to it, the request takes another one.
-/// Without that, every restart of the upstream would cost a 502 for each idle connection.
+/// Without that, a request that comes just when the upstream closes an idle connection could be a 502
+/// that says nothing of the upstream.
 fn client() -> Client<HttpConnector, Incoming> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);

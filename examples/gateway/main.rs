@@ -36,6 +36,7 @@ mod websocket;
 use std::{
     error::Error,
     io::{self, Write},
+    iter::successors,
     net::SocketAddr,
     process::ExitCode,
     time::Duration,
@@ -52,7 +53,7 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_contract::{
-    CatchErrorLayer, ContractLayer, PanicReport, PanicToErrorLayer, ServiceErrorReport,
+    ApiError, CatchErrorLayer, ContractLayer, PanicReport, PanicToErrorLayer, ServiceErrorReport,
 };
 
 use crate::{forward::Gateway, options::Options, stop::StopSignals};
@@ -82,7 +83,19 @@ fn contract(options: &Options) -> ContractLayer {
     ContractLayer::new(options.policy.clone())
         .public_url(options.public_url.clone())
         .panics(PanicToErrorLayer::new().on_panic(log_panic))
-        .service_errors(CatchErrorLayer::new().on_error(log_error))
+        .service_errors(
+            CatchErrorLayer::new()
+                .classify(clients_fault)
+                .on_error(log_error),
+        )
+}
+
+/// 400, if the content of the request was broken: to the client of the upstream it is an error of the
+/// one who sends. Every other error is left to the built-in rules.
+fn clients_fault(error: &(dyn Error + 'static)) -> Option<ApiError> {
+    let mut causes = successors(Some(error), |error| (*error).source());
+    let first = causes.find_map(|error| error.downcast_ref::<hyper::Error>())?;
+    first.is_user().then(ApiError::bad_request)
 }
 
 /// Serves until the first signal, then until the answers in flight have ended, or until the second.

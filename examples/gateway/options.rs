@@ -101,7 +101,7 @@ impl Flags {
         let listen = problems.keep("--listen", &self.listen, self.listen.parse());
         let upstream = problems.keep("--upstream", &self.upstream, upstream(&self.upstream));
         let timeout = problems.keep("--timeout", &self.timeout, duration(&self.timeout));
-        let public_url = problems.keep_told("--public-url", self.public_url.parse());
+        let public_url = problems.keep_told(self.public_url.parse());
         let policy = policy.map_err(|error| problems.keep_policy(&error)).ok();
         match (listen, upstream, policy, public_url, timeout) {
             (Some(listen), Some(upstream), Some(policy), Some(public_url), Some(timeout)) => {
@@ -144,14 +144,12 @@ impl Problems {
         text: &str,
         value: Result<T, impl fmt::Display>,
     ) -> Option<T> {
-        self.keep_told(flag, value.map_err(|error| format!("{text:?}: {error}")))
+        self.keep_told(value.map_err(|error| format!("{flag} {text:?}: {error}")))
     }
 
-    /// Keeps an error that repeats the value by itself.
-    fn keep_told<T>(&mut self, flag: &str, value: Result<T, impl fmt::Display>) -> Option<T> {
-        value
-            .map_err(|error| self.0.push(format!("{flag} {error}")))
-            .ok()
+    /// Keeps an error that says by itself which value it is about.
+    fn keep_told<T>(&mut self, value: Result<T, impl fmt::Display>) -> Option<T> {
+        value.map_err(|error| self.0.push(error.to_string())).ok()
     }
 
     fn keep_policy(&mut self, error: &CorsPolicyError) {
@@ -209,7 +207,8 @@ fn upstream(text: &str) -> Result<Upstream, &'static str> {
     if uri.scheme() != Some(&Scheme::HTTP) || authority.host().is_empty() || has_more {
         return Err(EXPECTED);
     }
-    if authority.port().is_some() && authority.port_u16().is_none_or(|port| port == 0) {
+    let port = authority.as_str().strip_prefix(authority.host());
+    if port != Some("") && authority.port_u16().is_none_or(|port| port == 0) {
         return Err("a port is from 1 to 65535");
     }
     Ok(Upstream {

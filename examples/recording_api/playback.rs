@@ -65,6 +65,7 @@ async fn play(
             Ok((status, described, Body::new(audio.into_body())).into_response())
         }
         StatusCode::RANGE_NOT_SATISFIABLE => {
+            let described = only(&[header::ACCEPT_RANGES, header::CONTENT_RANGE], &described);
             Ok((described, errors::range_not_satisfiable()).into_response())
         }
         StatusCode::NOT_FOUND => Err(errors::no_such_media(&id, &media)),

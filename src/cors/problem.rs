@@ -22,7 +22,7 @@ use std::{error::Error, fmt};
 ///      - allow_methods: \"put\" never matches, origins and methods are case-sensitive; use \"PUT\""
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CorsPolicyError {
     problems: Vec<CorsPolicyProblem>,
 }
@@ -130,6 +130,13 @@ impl fmt::Display for CorsPolicyError {
         self.problems
             .iter()
             .try_for_each(|problem| write!(f, "\n- {problem}"))
+    }
+}
+
+/// As `Display`: it is what a `main` that returns the error prints.
+impl fmt::Debug for CorsPolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -205,7 +205,8 @@ fn ready_content<B>(body: B, max: usize, cx: &mut Context<'_>) -> Option<Bytes>
 where
     B: Body<Data = Bytes>,
 {
-    if body.size_hint().lower() > max as u64 {
+    let least = catch(|| body.size_hint().lower()).ok()?;
+    if least > max as u64 {
         return None;
     }
     let mut body = pin!(body);

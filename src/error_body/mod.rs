@@ -441,14 +441,14 @@ fn non_empty(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// What `format` writes; `None` if it panics.
+/// What `format` writes; `None` if it panics or writes nothing.
 fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderValue, Bytes)> {
     let written = catch(|| {
         let mut out = Vec::new();
         format.write(error, &mut out);
         (format.content_type(), Bytes::from(out))
     });
-    written.ok()
+    written.ok().filter(|(_, content)| !content.is_empty())
 }
 
 fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {

@@ -20,7 +20,7 @@ use crate::request_head::{RequestHead, UriText};
 /// let error = "https://user@api.example.com?a".parse::<PublicUrl>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "public URL \"https://user@api.example.com?a\": it has userinfo; it has a query; \
+///     "public URL \"https://***@api.example.com?a\": it has userinfo; it has a query; \
 ///      use \"https://api.example.com\"",
 /// );
 /// # Ok::<(), tower_contract::PublicUrlError>(())
@@ -29,18 +29,22 @@ use crate::request_head::{RequestHead, UriText};
 /// # Errors
 ///
 /// Parsing lists every reason at once: not an absolute `http` or `https` URL with a host; userinfo;
-/// a query; a fragment; white space or a backslash in it.
+/// a query; a fragment; white space or a backslash in it; more than 1,024 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PublicUrl {
     url: String,
     path_at: usize,
 }
 
-/// Why a text is no [`PublicUrl`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The longest public URL: half of the longest `uri`, so that the path of the request has room.
+const MAX_PUBLIC_URL: usize = 1_024;
+
+/// Why a text is no [`PublicUrl`]. Userinfo in it is masked, as in `Debug`, which `main` prints.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PublicUrlError {
+    /// Without userinfo.
     value: String,
-    problems: Vec<&'static str>,
+    problems: Vec<String>,
     corrected: Option<String>,
 }
 
@@ -65,58 +69,76 @@ impl FromStr for PublicUrl {
 
     fn from_str(value: &str) -> Result<Self, Self::Err> {
         let fail = |problems, corrected| {
+            let value = masked(value);
             Err(PublicUrlError {
-                value: value.to_owned(),
+                value,
                 problems,
                 corrected,
             })
         };
-        let Some(mut url) = http_url(value) else {
-            return fail(
-                vec!["it is not an absolute http or https URL with a host"],
-                None,
-            );
+        let mut url = match http_url(value) {
+            Ok(url) => url,
+            Err(problem) => return fail(vec![problem], None),
         };
-        let flaws = [
-            (
-                !url.username().is_empty() || url.password().is_some(),
-                "it has userinfo",
-            ),
-            (url.query().is_some(), "it has a query"),
-            (url.fragment().is_some(), "it has a fragment"),
-            (
-                value.contains(is_repaired),
-                "it has white space or a backslash in it",
-            ),
-        ];
-        let problems: Vec<_> = flaws
-            .into_iter()
-            .filter_map(|(present, problem)| present.then_some(problem))
-            .collect();
+        let problems = flaws(value, &url);
         // Only URLs that cannot have userinfo refuse these, and http has it.
         let _ = (url.set_username(""), url.set_password(None));
         url.set_query(None);
         url.set_fragment(None);
         let url = url.as_str().trim_end_matches('/').to_owned();
-        if problems.is_empty() {
-            Ok(Self {
+        match (problems.is_empty(), url.len() <= MAX_PUBLIC_URL) {
+            (true, true) => Ok(Self {
                 path_at: path_at(&url),
                 url,
-            })
-        } else {
-            fail(problems, Some(url))
+            }),
+            (false, true) => fail(problems, Some(url)),
+            (_, false) => fail(
+                vec![format!("it is longer than {MAX_PUBLIC_URL} bytes")],
+                None,
+            ),
         }
     }
 }
 
 /// The URL, if it is one of http with its two slashes; the URL Standard would add them silently.
-fn http_url(value: &str) -> Option<Url> {
-    let (scheme, rest) = value.split_once("://")?;
-    let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-    let has_host = !rest.starts_with(['/', '?', '#']);
-    Url::parse(value)
-        .ok()
-        .filter(|url| is_http && has_host && url.has_host())
+fn http_url(value: &str) -> Result<Url, String> {
+    let is_http = |scheme: &str| {
+        ["http", "https"]
+            .iter()
+            .any(|h| scheme.eq_ignore_ascii_case(h))
+    };
+    match value.split_once("://") {
+        Some((scheme, rest)) if is_http(scheme) && !rest.starts_with(['/', '?', '#']) => {
+            Url::parse(value).map_err(|error| error.to_string())
+        }
+        _ => Err("it is not an absolute http or https URL with a host".to_owned()),
+    }
+}
+
+/// What a URL has that no public URL may have.
+fn flaws(value: &str, url: &Url) -> Vec<String> {
+    let has_userinfo = !url.username().is_empty() || url.password().is_some();
+    let is_repaired = value.contains(is_repaired);
+    [
+        (has_userinfo, "it has userinfo"),
+        (url.query().is_some(), "it has a query"),
+        (url.fragment().is_some(), "it has a fragment"),
+        (is_repaired, "it has white space or a backslash in it"),
+    ]
+    .into_iter()
+    .filter(|(present, _)| *present)
+    .map(|(_, problem)| problem.to_owned())
+    .collect()
+}
+
+/// `value` with `***` for what could be a user and password.
+fn masked(value: &str) -> String {
+    let (before, rest) = value.split_once("://").unwrap_or(("", value));
+    match rest.rsplit_once('@') {
+        Some((_, rest)) if before.is_empty() => format!("***@{rest}"),
+        Some((_, rest)) => format!("{before}://***@{rest}"),
+        None => value.to_owned(),
+    }
 }
 
 /// What the URL Standard drops or replaces in silence.
@@ -148,8 +170,14 @@ impl fmt::Display for PublicUrlError {
         )?;
         match &self.corrected {
             Some(corrected) => write!(f, "; use {corrected:?}"),
-            None => f.write_str(", like \"https://api.example.com\""),
+            None => f.write_str("; use one like \"https://api.example.com\""),
         }
+    }
+}
+
+impl fmt::Debug for PublicUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -296,12 +324,28 @@ mod tests {
         ] {
             assert_eq!(value.parse::<PublicUrl>().unwrap().to_string(), expected);
         }
+        for (value, problem) in [
+            ("http://a:99999", "invalid port number"),
+            ("http://", "empty host"),
+            (
+                "http://user:secret@a b",
+                "invalid international domain name",
+            ),
+        ] {
+            let error = value.parse::<PublicUrl>().unwrap_err().to_string();
+            assert!(
+                error.contains(problem) && !error.contains("secret"),
+                "{error}"
+            );
+        }
+        let long = format!("https://a.example/{}", "a".repeat(1024));
+        let error = long.parse::<PublicUrl>().unwrap_err().to_string();
+        assert!(error.contains("longer than 1024 bytes"), "{error}");
         for value in [
             "",
             "api.example.com",
             "ftp://a.example",
             "http:/a.example",
-            "http://",
             "http:///a",
             "/a",
         ] {

@@ -9,13 +9,24 @@
 )]
 
 mod allocations;
+mod auto_traits;
+mod bounds;
+mod browser;
 mod cases;
+mod clients;
 mod cors;
 mod cors_model;
 mod cors_vectors;
+mod error_bodies;
+mod errors;
+mod example;
 mod fetch;
 mod floors;
+mod gateway;
 mod grpc;
+mod hyper_alone;
+mod lambda;
+mod orders;
 mod panics;
 mod places;
 mod properties;
@@ -23,6 +34,8 @@ mod readiness;
 mod recording_api;
 mod sizes;
 mod support;
+mod timing;
+mod tracing;
 mod transcripts;
 mod under_tonic;
 mod wire;

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use url::Url;
 
@@ -48,7 +48,10 @@ impl MediaClient {
     pub fn new(url: MediaUrl) -> Self {
         Self {
             url,
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            // Without a timer, idle connections are kept for ever.
+            client: Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .build_http(),
         }
     }
 

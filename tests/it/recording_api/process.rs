@@ -146,7 +146,7 @@ async fn a_wrong_option_is_told_in_one_line() {
         (
             ["--public-url", "ftp://api.example"],
             expect![[r#"
-                error: invalid value 'ftp://api.example' for '--public-url <URL>': public URL "ftp://api.example": it is not an absolute http or https URL with a host, like "https://api.example.com"
+                error: invalid value 'ftp://api.example' for '--public-url <URL>': public URL "ftp://api.example": it is not an absolute http or https URL with a host; use one like "https://api.example.com"
             "#]],
         ),
         (

@@ -1,17 +1,8 @@
 //! The recording API as a process of its own, and a client that checks the contract on every answer.
 
 use std::{
-    env,
-    ffi::OsStr,
-    fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{self, ExitStatus, Stdio},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, SystemTime},
+    ops::{Deref, DerefMut},
 };
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -26,86 +17,40 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    process::{Child, ChildStdout, Command},
-    task::JoinHandle,
-    time::timeout,
 };
 
-/// Everything here answers within milliseconds; this is for a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::example::{self, Example};
+pub(super) use crate::example::{Folder, soon};
 
-pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let value = timeout(PATIENCE, future).await;
-    value.unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
+/// A running recording API.
+#[derive(Debug)]
+pub(super) struct Program(Example);
+
+impl Deref for Program {
+    type Target = Example;
+
+    fn deref(&self) -> &Example {
+        &self.0
+    }
 }
 
-// ===== the process =====
-
-/// A running recording API. It is killed when this is dropped.
-#[derive(Debug)]
-pub(super) struct Program {
-    child: Child,
-    pub(super) address: SocketAddr,
-    /// Kept, so that the program can go on writing.
-    _stdout: Lines<BufReader<ChildStdout>>,
-    stderr: JoinHandle<String>,
-    folder: Folder,
+impl DerefMut for Program {
+    fn deref_mut(&mut self) -> &mut Example {
+        &mut self.0
+    }
 }
 
 impl Program {
     /// Starts it on a free port, with a temporary folder of its own.
     pub(super) async fn start(options: &[&str]) -> Self {
-        let folder = Folder::new();
-        let mut child = command(options, &folder)
-            .args(["--listen", "127.0.0.1:0"])
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut stderr = child.stderr.take().unwrap();
-        let stderr = tokio::spawn(async move {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).await.unwrap();
-            text
-        });
-        let line = soon("the program's start", stdout.next_line()).await;
-        let line = line.unwrap().expect("the program says that it listens");
-        let address = line.strip_prefix("listening on http://").unwrap();
-        Self {
-            address: address.parse().unwrap(),
-            child,
-            _stdout: stdout,
-            stderr,
-            folder,
-        }
-    }
-
-    /// Sends a signal, by its name.
-    pub(super) async fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("the program is running");
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(pid.to_string())
-            .status();
-        assert!(status.await.unwrap().success());
-    }
-
-    /// Waits for its end.
-    pub(super) async fn end(&mut self) -> ExitStatus {
-        soon("the program's end", self.child.wait()).await.unwrap()
+        Self(Example::start("recording_api", options).await)
     }
 
     /// Kills it, and returns what it has written to standard error.
-    pub(super) async fn into_log(mut self) -> String {
-        soon("the kill", self.child.kill()).await.unwrap();
-        soon("the log", &mut self.stderr).await.unwrap()
-    }
-
-    /// What is left in the temporary folder that the program was given.
-    pub(super) fn leftovers(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.folder.0).unwrap();
-        entries.map(|entry| entry.unwrap().path()).collect()
+    pub(super) async fn into_log(self) -> String {
+        self.0.into_log().await
     }
 
     pub(super) async fn connect(&self) -> Connection {
@@ -125,99 +70,7 @@ impl Program {
 
 /// Runs the program until it ends by itself: exit code, standard output, standard error.
 pub(super) async fn run(options: &[&str]) -> (Option<i32>, String, String) {
-    let folder = Folder::new();
-    let output = command(options, &folder).output();
-    let output = soon("the program's end", output).await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
-
-fn command(options: &[&str], temporary: &Folder) -> Command {
-    static BINARY: LazyLock<PathBuf> = LazyLock::new(binary);
-    let mut command = Command::new(&*BINARY);
-    command
-        .args(options)
-        .env("TMPDIR", &temporary.0)
-        .env("RUST_BACKTRACE", "0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-/// The example beside this test binary. `cargo test` has built it; `cargo test --test it` has not.
-fn binary() -> PathBuf {
-    let tests = env::current_exe().unwrap(); // target/debug/deps/it-0123
-    let profile = tests.ancestors().nth(2).unwrap();
-    let binary = profile
-        .join("examples")
-        .join("recording_api")
-        .with_extension(env::consts::EXE_EXTENSION);
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = ["Cargo.toml", "Cargo.lock", "src", "examples/recording_api"];
-    let newest = sources
-        .iter()
-        .map(|source| last_change(&package.join(source)))
-        .max();
-    if newest
-        > fs::metadata(&binary)
-            .and_then(|binary| binary.modified())
-            .ok()
-    {
-        let mut build = process::Command::new(env!("CARGO"));
-        build.args([
-            "build",
-            "--quiet",
-            "--example",
-            "recording_api",
-            "--target-dir",
-        ]);
-        build.arg(profile.parent().unwrap()).current_dir(package);
-        if profile.file_name() == Some(OsStr::new("release")) {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success(), "{build:?}");
-    }
-    binary
-}
-
-/// When a file was changed, or the newest in a folder.
-fn last_change(path: &Path) -> SystemTime {
-    match fs::read_dir(path) {
-        Err(_) => fs::metadata(path)
-            .and_then(|file| file.modified())
-            .unwrap_or(SystemTime::UNIX_EPOCH),
-        Ok(entries) => entries
-            .map(|entry| last_change(&entry.unwrap().path()))
-            .max()
-            .unwrap_or(SystemTime::UNIX_EPOCH),
-    }
-}
-
-/// A folder of one test's own.
-#[derive(Debug)]
-pub(super) struct Folder(pub(super) PathBuf);
-
-impl Folder {
-    pub(super) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tower-contract-test-{}-{number}", process::id());
-        let folder = env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    example::run("recording_api", options).await
 }
 
 // ===== the client =====

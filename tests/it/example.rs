@@ -1,0 +1,198 @@
+//! An example as a process of its own.
+
+use std::{
+    collections::HashMap,
+    env,
+    ffi::OsStr,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{self, ExitStatus, Stdio},
+    sync::{
+        LazyLock, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Everything here answers within milliseconds; this is for a machine that is busy.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let value = timeout(PATIENCE, future).await;
+    value.unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
+}
+
+/// A running example that listens. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Example {
+    child: Child,
+    pub address: SocketAddr,
+    /// Kept, so that the program can go on writing.
+    _stdout: Lines<BufReader<ChildStdout>>,
+    stderr: JoinHandle<String>,
+    folder: Folder,
+}
+
+impl Example {
+    /// Starts it on a free port, with a temporary folder of its own.
+    pub async fn start(name: &'static str, options: &[&str]) -> Self {
+        let folder = Folder::new();
+        let mut child = command(name, options, &folder)
+            .args(["--listen", "127.0.0.1:0"])
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut stderr = child.stderr.take().unwrap();
+        let stderr = tokio::spawn(async move {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).await.unwrap();
+            text
+        });
+        let line = soon("the program's start", stdout.next_line()).await;
+        let line = line.unwrap().expect("the program says that it listens");
+        let address = line.strip_prefix("listening on http://").unwrap();
+        Self {
+            address: address.parse().unwrap(),
+            child,
+            _stdout: stdout,
+            stderr,
+            folder,
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the program is running")
+    }
+
+    /// Sends a signal, by its name.
+    pub async fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status();
+        assert!(status.await.unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub async fn end(&mut self) -> ExitStatus {
+        soon("the program's end", self.child.wait()).await.unwrap()
+    }
+
+    /// Kills it, and returns what it has written to standard error.
+    pub async fn into_log(mut self) -> String {
+        soon("the kill", self.child.kill()).await.unwrap();
+        soon("the log", &mut self.stderr).await.unwrap()
+    }
+
+    /// What is left in the temporary folder that the program was given.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.folder.0).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// Runs an example until it ends by itself: exit code, standard output, standard error.
+pub async fn run(name: &'static str, options: &[&str]) -> (Option<i32>, String, String) {
+    let folder = Folder::new();
+    let output = command(name, options, &folder).output();
+    let output = soon("the program's end", output).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// An example, not yet started.
+pub fn command(name: &'static str, options: &[&str], temporary: &Folder) -> Command {
+    let mut command = Command::new(binary(name));
+    command
+        .args(options)
+        .env("TMPDIR", &temporary.0)
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// The example beside this test binary. `cargo test` has built it; `cargo test --test it` has not.
+fn binary(name: &'static str) -> PathBuf {
+    static FOUND: LazyLock<Mutex<HashMap<&str, PathBuf>>> = LazyLock::new(Mutex::default);
+    let mut found = FOUND.lock().unwrap();
+    found.entry(name).or_insert_with(|| find(name)).clone()
+}
+
+fn find(name: &str) -> PathBuf {
+    let tests = env::current_exe().unwrap(); // target/debug/deps/it-0123
+    let profile = tests.ancestors().nth(2).unwrap();
+    let binary = profile
+        .join("examples")
+        .join(name)
+        .with_extension(env::consts::EXE_EXTENSION);
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (folder, file) = (format!("examples/{name}"), format!("examples/{name}.rs"));
+    let sources = ["Cargo.toml", "Cargo.lock", "src", &folder, &file];
+    let newest = sources
+        .iter()
+        .map(|source| last_change(&package.join(source)))
+        .max();
+    if newest
+        > fs::metadata(&binary)
+            .and_then(|binary| binary.modified())
+            .ok()
+    {
+        let mut build = process::Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--example", name, "--target-dir"]);
+        build.arg(profile.parent().unwrap()).current_dir(package);
+        if profile.file_name() == Some(OsStr::new("release")) {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "{build:?}");
+    }
+    binary
+}
+
+/// When a file was changed, or the newest in a folder.
+fn last_change(path: &Path) -> SystemTime {
+    match fs::read_dir(path) {
+        Err(_) => fs::metadata(path)
+            .and_then(|file| file.modified())
+            .unwrap_or(SystemTime::UNIX_EPOCH),
+        Ok(entries) => entries
+            .map(|entry| last_change(&entry.unwrap().path()))
+            .max()
+            .unwrap_or(SystemTime::UNIX_EPOCH),
+    }
+}
+
+/// A folder of one test's own.
+#[derive(Debug)]
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tower-contract-test-{}-{number}", process::id());
+        let folder = env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

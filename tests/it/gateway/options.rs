@@ -1,0 +1,156 @@
+//! What is wrong with the options.
+
+use expect_test::expect;
+
+use crate::example::run;
+
+const RIGHT: [&str; 6] = [
+    "--upstream",
+    "http://127.0.0.1:9000",
+    "--server-url",
+    "https://app.example.com",
+    "--public-url",
+    "https://api.example.com",
+];
+
+#[tokio::test]
+async fn a_wrong_option_is_told_in_one_line() {
+    for (options, line) in [
+        (
+            ["--timeout", "1.5s"],
+            expect![[r#"
+            error: --timeout "1.5s": write an integer and ms, s or m, like 500ms
+        "#]],
+        ),
+        (
+            ["--timeout", "99999999999999999m"],
+            expect![[r#"
+            error: --timeout "99999999999999999m": it is too long
+        "#]],
+        ),
+        (
+            ["--listen", "localhost"],
+            expect![[r#"
+            error: --listen "localhost": invalid socket address syntax
+        "#]],
+        ),
+        (
+            ["--allow-method", "put"],
+            expect![[r#"
+            error: allow_methods: "put" never matches, origins and methods are case-sensitive; use "PUT"
+        "#]],
+        ),
+        (
+            ["--colour", "red"],
+            expect![[r#"
+            error: unexpected argument '--colour' found
+        "#]],
+        ),
+    ] {
+        check(&[&RIGHT[..], &options].concat(), line).await;
+    }
+    for (upstream, line) in [
+        (
+            "https://127.0.0.1:9000",
+            expect![[r#"
+            error: --upstream "https://127.0.0.1:9000": write http://, a host, perhaps a port and a path, nothing else
+        "#]],
+        ),
+        (
+            "127.0.0.1:9000",
+            expect![[r#"
+            error: --upstream "127.0.0.1:9000": write http://, a host, perhaps a port and a path, nothing else
+        "#]],
+        ),
+        (
+            "http://user@127.0.0.1",
+            expect![[r#"
+            error: --upstream "http://user@127.0.0.1": write http://, a host, perhaps a port and a path, nothing else
+        "#]],
+        ),
+        (
+            "http://127.0.0.1:0",
+            expect![[r#"
+            error: --upstream "http://127.0.0.1:0": a port is from 1 to 65535
+        "#]],
+        ),
+        (
+            "http://127.0.0.1:99999",
+            expect![[r#"
+            error: --upstream "http://127.0.0.1:99999": a port is from 1 to 65535
+        "#]],
+        ),
+        (
+            "http://127.0.0.1/?a",
+            expect![[r#"
+            error: --upstream "http://127.0.0.1/?a": write http://, a host, perhaps a port and a path, nothing else
+        "#]],
+        ),
+    ] {
+        check(&[&["--upstream", upstream], &RIGHT[2..]].concat(), line).await;
+    }
+    check(
+        &RIGHT[..4],
+        expect![[r#"
+        error: the following required arguments were not provided: --public-url <URL>
+    "#]],
+    )
+    .await;
+    check(&[], expect![[r#"
+        error: the following required arguments were not provided: --upstream <URL> --server-url <ORIGIN> --public-url <URL>
+    "#]]).await;
+}
+
+async fn check(options: &[&str], line: expect_test::Expect) {
+    let (code, stdout, stderr) = run("gateway", options).await;
+    let lines = stderr.lines().count();
+    assert_eq!((code, stdout.as_str(), lines), (Some(2), "", 1), "{stderr}");
+    line.assert_eq(&stderr);
+}
+
+#[tokio::test]
+async fn every_problem_is_told() {
+    let options = [
+        "--upstream",
+        "ftp://127.0.0.1",
+        "--server-url",
+        "https://app.example.com/",
+        "--server-url",
+        "http://app.example.com",
+        "--public-url",
+        "https://user@api.example.com?a",
+        "--timeout",
+        "soon",
+        "--listen",
+        "8080",
+        "--expose-header",
+        "*",
+    ];
+    let (code, stdout, stderr) = run("gateway", &options).await;
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    expect![[r#"
+        error: 7 problems with the options:
+        - --listen "8080": invalid socket address syntax
+        - --upstream "ftp://127.0.0.1": write http://, a host, perhaps a port and a path, nothing else
+        - --timeout "soon": write an integer and ms, s or m, like 500ms
+        - public URL "https://***@api.example.com?a": it has userinfo; it has a query; use "https://api.example.com"
+        - server_urls: "https://app.example.com/" has more than scheme, host and port; use "https://app.example.com"
+        - server_urls: "http://app.example.com" is http and not loopback; use "https://app.example.com"
+        - expose_headers: "*" means nothing where credentials are included; list the values
+    "#]].assert_eq(&stderr);
+}
+
+#[tokio::test]
+async fn help_is_no_error_and_a_taken_port_is() {
+    let (code, stdout, stderr) = run("gateway", &["--help"]).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("--translate-status-code"), "{stdout}");
+
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let options = [&RIGHT[..], &["--listen", &address]].concat();
+    let (code, stdout, stderr) = run("gateway", &options).await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let start = format!("error: cannot listen on {address}: ");
+    assert!(stderr.starts_with(&start), "{stderr}");
+}
