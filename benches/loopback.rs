@@ -13,11 +13,13 @@ mod fused;
 mod paths;
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write,
+    fs,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{Router, middleware::from_fn, routing::get};
@@ -26,6 +28,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::Instant,
 };
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -169,7 +172,7 @@ fn compare(runtime: &tokio::runtime::Runtime) {
             "{:<20}{median:>10.0} requests/s  ({low:.0} .. {high:.0})",
             server.kind
         );
-        table += &format!("{}\t{low:.0}\t{median:.0}\t{high:.0}\n", server.kind);
+        writeln!(table, "{}\t{low:.0}\t{median:.0}\t{high:.0}", server.kind).unwrap();
     }
     for (name, other, target) in [("ours / bare", 0, 0.95), ("ours / equal-work peer", 2, 1.0)] {
         let pairs = rates[1].iter().zip(&rates[other]);
@@ -177,7 +180,7 @@ fn compare(runtime: &tokio::runtime::Runtime) {
         println!(
             "{name:<24} {median:.3} ({low:.3} .. {high:.3}), target {target:.2}, {ROUNDS} pairs"
         );
-        table += &format!("{name}\t{low:.3}\t{median:.3}\t{high:.3}\n");
+        writeln!(table, "{name}\t{low:.3}\t{median:.3}\t{high:.3}").unwrap();
     }
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("loopback.tsv");
     fs::write(file, table).unwrap();

@@ -1,11 +1,7 @@
 //! Time of each path, ours beside the peers. What a busy machine does to these figures it does not do
 //! to the instructions: see `instructions.rs`.
 
-#![expect(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "a measurement that cannot go on stops; the paths are shared by the benches"
-)]
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
 
 mod fused;
 mod paths;
