@@ -8,6 +8,7 @@ use std::{
     future::Future,
     hint::black_box,
     pin::pin,
+    sync::LazyLock,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -171,6 +172,25 @@ fn preflight() -> Request<AxumBody> {
     let asked = header::ACCESS_CONTROL_REQUEST_METHOD;
     request.headers_mut().insert(asked, method);
     request
+}
+
+/// A preflight that asks for these headers, which the layer never reads.
+fn preflight_for(headers: &HeaderValue) -> Request<AxumBody> {
+    let mut request = preflight();
+    let asked = header::ACCESS_CONTROL_REQUEST_HEADERS;
+    request.headers_mut().insert(asked, headers.clone());
+    request
+}
+
+fn preflight_for_no_header() -> Request<AxumBody> {
+    preflight_for(&HeaderValue::from_static(""))
+}
+
+/// 400 kB of commas: a peer that splits them needs as many allocations.
+fn preflight_for_commas() -> Request<AxumBody> {
+    static COMMAS: LazyLock<HeaderValue> =
+        LazyLock::new(|| HeaderValue::from_maybe_shared(Bytes::from(vec![b','; 400_000])).unwrap());
+    preflight_for(&COMMAS)
 }
 
 // ===== inner services =====
@@ -477,6 +497,16 @@ pub(crate) fn refusals() -> Vec<Path> {
             "preflight/lean peer",
             lean_peer(peer_cors_one(), ready()),
             preflight,
+        ),
+        Path::new(
+            "preflight/ours, no header asked for",
+            contract(1).layer(ready()),
+            preflight_for_no_header,
+        ),
+        Path::new(
+            "preflight/ours, 400 kB asked for",
+            contract(1).layer(ready()),
+            preflight_for_commas,
         ),
         Path::new("405/ours", contract(1).layer(ready()), delete),
         Path::new("panic/ours", contract(1).layer(panicking()), get),
