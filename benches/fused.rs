@@ -152,18 +152,9 @@ fn write_headers(rules: &Rules, headers: &mut http::HeaderMap) {
         const { HeaderName::from_static("access-control-allow-origins") },
         rules.origin.clone(),
     );
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        rules.allow_headers.clone(),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        rules.allow_methods.clone(),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-        HeaderValue::from_static("true"),
-    );
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, rules.allow_headers.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, rules.allow_methods.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
 }
 
 impl<B> Body for FusedBody<B>
@@ -199,8 +190,6 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

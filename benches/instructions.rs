@@ -147,11 +147,7 @@ const TARGETS: [(&str, f64, &str); 10] = [
     ("healthy/ours", 0.50, "healthy/lean peer"),
     ("healthy/ours", 0.28, "healthy/equal-work peer"),
     ("healthy/ours", 1.10, "healthy/fused by hand"),
-    (
-        "healthy/ours, two urls",
-        0.50,
-        "healthy/lean peer, two urls",
-    ),
+    ("healthy/ours, two urls", 0.50, "healthy/lean peer, two urls"),
     ("pending once/ours", 0.70, "pending once/lean peer"),
     ("404 text/ours", 0.30, "404 text/equal-work peer"),
     ("origins/ours/1024", 1.05, "origins/ours/2"),
@@ -168,18 +164,12 @@ fn print_targets(counts: &Counts) {
     for (ours, target, peer) in TARGETS {
         let is = overhead(counts, ours) / overhead(counts, peer);
         let verdict = if is <= target { "" } else { "  above" };
-        println!(
-            "{ours} : {peer}\n{:<40}{target:>10.2}{is:>10.3}{verdict}",
-            ""
-        );
+        println!("{ours} : {peer}\n{:<40}{target:>10.2}{is:>10.3}{verdict}", "");
     }
     for what in ["CorsContract", "Contract"] {
         let of = |count| counts[&format!("Layer::layer/{what}/{count}")];
         let grown = of(1024) - of(1);
-        println!(
-            "{what}::layer, 1,024 origins above 1\n{:<40}{LAYER_GROWTH:>10}{grown:>10.0}",
-            ""
-        );
+        println!("{what}::layer, 1,024 origins above 1\n{:<40}{LAYER_GROWTH:>10}{grown:>10.0}", "");
     }
 }
 

@@ -62,18 +62,9 @@ fn app(kind: &str) -> Router {
         "equal-work peer" => app.layer(
             ServiceBuilder::new()
                 .layer(paths::peer_cors_one())
-                .layer(paths::peer_header(
-                    "access-control-allow-origins",
-                    paths::ORIGIN,
-                ))
-                .layer(paths::peer_header(
-                    "access-control-allow-headers",
-                    "Authorization, Origin",
-                ))
-                .layer(paths::peer_header(
-                    "access-control-allow-methods",
-                    "GET, POST, OPTIONS",
-                ))
+                .layer(paths::peer_header("access-control-allow-origins", paths::ORIGIN))
+                .layer(paths::peer_header("access-control-allow-headers", "Authorization, Origin"))
+                .layer(paths::peer_header("access-control-allow-methods", "GET, POST, OPTIONS"))
                 .layer(from_fn(paths::render_envelope))
                 .layer(CatchPanicLayer::new())
                 .layer(paths::peer_timeout()),
@@ -168,10 +159,7 @@ fn compare(runtime: &tokio::runtime::Runtime) {
     let mut table = String::new();
     for (server, rates) in servers.iter().zip(&rates) {
         let [low, median, high] = quartiles(rates.clone());
-        println!(
-            "{:<20}{median:>10.0} requests/s  ({low:.0} .. {high:.0})",
-            server.kind
-        );
+        println!("{:<20}{median:>10.0} requests/s  ({low:.0} .. {high:.0})", server.kind);
         writeln!(table, "{}\t{low:.0}\t{median:.0}\t{high:.0}", server.kind).unwrap();
     }
     for (name, other, target) in [("ours / bare", 0, 0.95), ("ours / equal-work peer", 2, 1.0)] {

@@ -62,10 +62,7 @@ impl Path {
         B: Body,
     {
         let mut service = service;
-        Self {
-            name: name.into(),
-            run: Box::new(move || exchange(&mut service, request())),
-        }
+        Self { name: name.into(), run: Box::new(move || exchange(&mut service, request())) }
     }
 
     /// As hyper calls a service: each request has its own clone.
@@ -74,10 +71,7 @@ impl Path {
         S: Service<Request<AxumBody>, Response = Response<B>> + Clone + 'static,
         B: Body,
     {
-        Self {
-            name: name.into(),
-            run: Box::new(move || exchange(&mut service.clone(), get())),
-        }
+        Self { name: name.into(), run: Box::new(move || exchange(&mut service.clone(), get())) }
     }
 
     fn waiting<S, B>(name: &str, service: S) -> Self
@@ -85,10 +79,7 @@ impl Path {
         S: Service<Request<AxumBody>, Response = Response<B>, Error = Infallible> + 'static,
     {
         let mut service = service;
-        Self {
-            name: name.to_owned(),
-            run: Box::new(move || wait_together(&mut service)),
-        }
+        Self { name: name.to_owned(), run: Box::new(move || wait_together(&mut service)) }
     }
 
     fn layered<L, S>(name: impl Into<String>, layer: L, inner: S) -> Self
@@ -279,10 +270,7 @@ fn ready() -> impl Inner<Infallible> {
 
 /// `count` origins of the same length; the last is the one that asks.
 fn origins(count: usize) -> Vec<String> {
-    (0..count)
-        .rev()
-        .map(|n| format!("https://tenant-{n:04}.example.com"))
-        .collect()
+    (0..count).rev().map(|n| format!("https://tenant-{n:04}.example.com")).collect()
 }
 
 fn policy(count: usize) -> CorsPolicy {
@@ -320,9 +308,7 @@ pub(crate) fn peer_cors_one() -> CorsLayer {
 
 fn peer_cors_list(count: usize) -> CorsLayer {
     let origins = origins(count).into_iter();
-    let origins: Vec<_> = origins
-        .map(|origin| HeaderValue::try_from(origin).unwrap())
-        .collect();
+    let origins: Vec<_> = origins.map(|origin| HeaderValue::try_from(origin).unwrap()).collect();
     for origin in &origins {
         // The first clone of a value makes its reference count: not in the measured request.
         drop(origin.clone());
@@ -338,10 +324,7 @@ pub(crate) fn peer_header(
     name: &'static str,
     value: &'static str,
 ) -> SetResponseHeaderLayer<HeaderValue> {
-    let (name, value) = (
-        HeaderName::from_static(name),
-        HeaderValue::from_static(value),
-    );
+    let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
     SetResponseHeaderLayer::overriding(name, value)
 }
 
@@ -372,14 +355,8 @@ pub(crate) fn equal_work_peer<S: Inner<Infallible>>(
     ServiceBuilder::new()
         .layer(peer_cors_one())
         .layer(peer_header("access-control-allow-origins", ORIGIN))
-        .layer(peer_header(
-            "access-control-allow-headers",
-            "Authorization, Origin",
-        ))
-        .layer(peer_header(
-            "access-control-allow-methods",
-            "GET, POST, OPTIONS",
-        ))
+        .layer(peer_header("access-control-allow-headers", "Authorization, Origin"))
+        .layer(peer_header("access-control-allow-methods", "GET, POST, OPTIONS"))
         .layer(from_fn(render_envelope))
         .layer(CatchPanicLayer::new())
         .layer(peer_timeout())
@@ -404,9 +381,7 @@ pub(crate) async fn render_envelope(request: AxumRequest, next: Next) -> AxumRes
         return response;
     }
     let (mut head, body) = response.into_parts();
-    let text = axum::body::to_bytes(body, 8 * 1024)
-        .await
-        .unwrap_or_default();
+    let text = axum::body::to_bytes(body, 8 * 1024).await.unwrap_or_default();
     let envelope = PeerEnvelope {
         http_method: method.as_str(),
         title: status.canonical_reason().unwrap_or("Error"),
@@ -436,35 +411,15 @@ pub(crate) fn stack() -> Vec<Path> {
         Path::new("healthy/bare", ready(), get),
         Path::new("healthy/ours", contract(1).layer(ready()), get),
         Path::new("healthy/ours, two urls", contract(2).layer(ready()), get),
-        Path::new(
-            "healthy/lean peer",
-            lean_peer(peer_cors_one(), ready()),
-            get,
-        ),
-        Path::new(
-            "healthy/lean peer, two urls",
-            lean_peer(two(), ready()),
-            get,
-        ),
+        Path::new("healthy/lean peer", lean_peer(peer_cors_one(), ready()), get),
+        Path::new("healthy/lean peer, two urls", lean_peer(two(), ready()), get),
         Path::new("healthy/equal-work peer", equal_work_peer(ready()), get),
         Path::new("healthy/fused by hand", Fused::new(ready(), ORIGIN), get),
         Path::new("pending once/bare", pending_once(), get),
         Path::new("pending once/ours", contract(1).layer(pending_once()), get),
-        Path::new(
-            "pending once/lean peer",
-            lean_peer(peer_cors_one(), pending_once()),
-            get,
-        ),
-        Path::new(
-            "pending once/equal-work peer",
-            equal_work_peer(pending_once()),
-            get,
-        ),
-        Path::new(
-            "pending once/fused by hand",
-            Fused::new(pending_once(), ORIGIN),
-            get,
-        ),
+        Path::new("pending once/lean peer", lean_peer(peer_cors_one(), pending_once()), get),
+        Path::new("pending once/equal-work peer", equal_work_peer(pending_once()), get),
+        Path::new("pending once/fused by hand", Fused::new(pending_once(), ORIGIN), get),
     ]
 }
 
@@ -485,19 +440,11 @@ pub(crate) fn refusals() -> Vec<Path> {
     vec![
         Path::new("404 text/bare", bare()(text_404), get),
         Path::new("404 text/ours", contract(1).layer(bare()(text_404)), get),
-        Path::new(
-            "404 text/equal-work peer",
-            equal_work_peer(bare()(text_404)),
-            get,
-        ),
+        Path::new("404 text/equal-work peer", equal_work_peer(bare()(text_404)), get),
         Path::new("404 typed/bare", bare()(typed_404), get),
         Path::new("404 typed/ours", contract(1).layer(bare()(typed_404)), get),
         Path::new("preflight/ours", contract(1).layer(ready()), preflight),
-        Path::new(
-            "preflight/lean peer",
-            lean_peer(peer_cors_one(), ready()),
-            preflight,
-        ),
+        Path::new("preflight/lean peer", lean_peer(peer_cors_one(), ready()), preflight),
         Path::new(
             "preflight/ours, no header asked for",
             contract(1).layer(ready()),
@@ -510,11 +457,7 @@ pub(crate) fn refusals() -> Vec<Path> {
         ),
         Path::new("405/ours", contract(1).layer(ready()), delete),
         Path::new("panic/ours", contract(1).layer(panicking()), get),
-        Path::new(
-            "panic/lean peer",
-            lean_peer(peer_cors_one(), panicking()),
-            get,
-        ),
+        Path::new("panic/lean peer", lean_peer(peer_cors_one(), panicking()), get),
         Path::new("panic/equal-work peer", equal_work_peer(panicking()), get),
     ]
 }
@@ -525,48 +468,16 @@ pub(crate) fn layers() -> Vec<Path> {
     let handle = |_: BoxError| async { StatusCode::INTERNAL_SERVER_ERROR };
     vec![
         Path::new("layer/bare", ready(), get),
-        Path::new(
-            "layer/CorsContract",
-            CorsContractLayer::new(policy(1)).layer(ready()),
-            get,
-        ),
-        Path::new(
-            "layer/CorsContract, peer",
-            peer_cors_one().layer(ready()),
-            get,
-        ),
+        Path::new("layer/CorsContract", CorsContractLayer::new(policy(1)).layer(ready()), get),
+        Path::new("layer/CorsContract, peer", peer_cors_one().layer(ready()), get),
         Path::new("layer/ErrorBody", ErrorBodyLayer::new().layer(ready()), get),
-        Path::new(
-            "layer/ErrorBody, peer",
-            from_fn(render_envelope).layer(ready()),
-            get,
-        ),
+        Path::new("layer/ErrorBody, peer", from_fn(render_envelope).layer(ready()), get),
         Path::new("layer/MethodGuard", guard().layer(ready()), get),
-        Path::new(
-            "layer/PanicToError",
-            PanicToErrorLayer::new().layer(ready()),
-            get,
-        ),
-        Path::new(
-            "layer/PanicToError, peer",
-            CatchPanicLayer::new().layer(ready()),
-            get,
-        ),
-        Path::new(
-            "layer/CatchError",
-            CatchErrorLayer::new().layer(failing.clone()),
-            get,
-        ),
-        Path::new(
-            "layer/CatchError, peer",
-            HandleErrorLayer::new(handle).layer(failing),
-            get,
-        ),
-        Path::new(
-            "layer/Timeout",
-            TimeoutLayer::new(LIMIT).layer(ready()),
-            get,
-        ),
+        Path::new("layer/PanicToError", PanicToErrorLayer::new().layer(ready()), get),
+        Path::new("layer/PanicToError, peer", CatchPanicLayer::new().layer(ready()), get),
+        Path::new("layer/CatchError", CatchErrorLayer::new().layer(failing.clone()), get),
+        Path::new("layer/CatchError, peer", HandleErrorLayer::new(handle).layer(failing), get),
+        Path::new("layer/Timeout", TimeoutLayer::new(LIMIT).layer(ready()), get),
         Path::new("layer/Timeout, peer", peer_timeout().layer(ready()), get),
     ]
 }
@@ -613,13 +524,7 @@ pub(crate) fn waiting() -> Vec<Path> {
         Path::waiting("10,000 waiting/bare", pending_once()),
         Path::waiting("10,000 waiting/ours", contract(1).layer(pending_once())),
         Path::waiting("10,000 waiting/lean peer", lean),
-        Path::waiting(
-            "10,000 waiting/equal-work peer",
-            equal_work_peer(pending_once()),
-        ),
-        Path::waiting(
-            "10,000 waiting/fused by hand",
-            Fused::new(pending_once(), ORIGIN),
-        ),
+        Path::waiting("10,000 waiting/equal-work peer", equal_work_peer(pending_once())),
+        Path::waiting("10,000 waiting/fused by hand", Fused::new(pending_once(), ORIGIN)),
     ]
 }

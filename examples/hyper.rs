@@ -36,11 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let contract = contract()?;
     let listener = TcpListener::bind(address()?).await?;
     // Nobody may be reading: a closed standard output is no reason to stop.
-    let _ = writeln!(
-        io::stdout(),
-        "listening on http://{}",
-        listener.local_addr()?
-    );
+    let _ = writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?);
 
     let connections = GracefulShutdown::new();
     loop {
@@ -63,10 +59,7 @@ fn contract() -> Result<ContractLayer, Box<dyn Error>> {
     let policy = CorsPolicy::builder(["http://localhost:3000"]).build()?;
     Ok(ContractLayer::new(policy)
         .public_url("http://localhost:8080".parse()?)
-        .methods(MethodGuardLayer::by_path([
-            ("/hello", [Method::GET]),
-            ("/echo", [Method::POST]),
-        ])?)
+        .methods(MethodGuardLayer::by_path([("/hello", [Method::GET]), ("/echo", [Method::POST])])?)
         .timeout(TimeoutLayer::new(Duration::from_secs(2))))
 }
 
@@ -87,9 +80,7 @@ type Content = Either<Full<Bytes>, Incoming>;
 fn serve(stream: TcpStream, contract: &ContractLayer, connections: &GracefulShutdown) {
     // Without it, the last bytes of an answer can wait for 40 ms.
     let _ = stream.set_nodelay(true);
-    let service = ServiceBuilder::new()
-        .layer(contract.clone())
-        .service(service_fn(hello));
+    let service = ServiceBuilder::new().layer(contract.clone()).service(service_fn(hello));
     let connection = http()
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .into_owned();
@@ -103,9 +94,7 @@ fn serve(stream: TcpStream, contract: &ContractLayer, connections: &GracefulShut
 /// hyper reads heads for ever unless it is given a limit, and a limit does nothing without a timer.
 fn http() -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
     http.http2().timer(TokioTimer::new());
     http
 }

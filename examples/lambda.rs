@@ -29,10 +29,8 @@ use tower_contract::{ApiError, ContractLayer, CorsPolicy, PanicToErrorLayer, Tim
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // The runtime would panic over each of them.
-    let missing: Vec<_> = VARIABLES
-        .into_iter()
-        .filter(|name| std::env::var_os(name).is_none())
-        .collect();
+    let missing: Vec<_> =
+        VARIABLES.into_iter().filter(|name| std::env::var_os(name).is_none()).collect();
     if !missing.is_empty() {
         eprintln!("error: not on Lambda, it sets {}", missing.join(", "));
         return ExitCode::from(2);
@@ -54,9 +52,7 @@ const VARIABLES: [&str; 4] = [
 ];
 
 async fn run() -> Result<(), BoxError> {
-    let service = ServiceBuilder::new()
-        .layer(contract()?)
-        .service(service_fn(recording));
+    let service = ServiceBuilder::new().layer(contract()?).service(service_fn(recording));
     run_with_streaming_response(service).await
 }
 
@@ -79,10 +75,7 @@ async fn recording(request: Request) -> Result<Response<Content>, ApiError> {
     })?;
     match id {
         "1" => Ok(Response::new(streamed([Ok("recording "), Ok("1\n")]))),
-        "broken" => Ok(Response::new(streamed([
-            Ok("recording "),
-            Err("the disk is gone"),
-        ]))),
+        "broken" => Ok(Response::new(streamed([Ok("recording "), Err("the disk is gone")]))),
         "panic" => panic!("a bug that only this recording meets"),
         _ => Err(ApiError::not_found().with_description(format!("There is no recording {id}."))),
     }

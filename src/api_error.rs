@@ -223,13 +223,11 @@ impl axum::response::IntoResponse for ApiError {
 // ===== the defaults of a status =====
 
 fn default_title(status: StatusCode) -> &'static str {
-    status
-        .canonical_reason()
-        .unwrap_or(if status.is_server_error() {
-            "Server Error"
-        } else {
-            "Client Error"
-        })
+    status.canonical_reason().unwrap_or(if status.is_server_error() {
+        "Server Error"
+    } else {
+        "Client Error"
+    })
 }
 
 /// One sentence for each status, in our words after the contract's source page.
@@ -269,11 +267,7 @@ mod tests {
 
     #[test]
     fn a_status_without_a_reason_phrase_is_named_after_its_class() {
-        let title = |n| {
-            ApiError::new(StatusCode::from_u16(n).unwrap())
-                .title()
-                .to_owned()
-        };
+        let title = |n| ApiError::new(StatusCode::from_u16(n).unwrap()).title().to_owned();
         assert_eq!(title(499), "Client Error");
         assert_eq!(title(599), "Server Error");
     }

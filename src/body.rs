@@ -89,16 +89,12 @@ impl<B> ResponseBody<B> {
     ///
     /// For protocols whose streams end with a status: their clients then read one.
     pub(crate) const fn inner_or(body: B, on_panic: Option<LastFrame>) -> Self {
-        Self {
-            content: Content::Inner { body, on_panic },
-        }
+        Self { content: Content::Inner { body, on_panic } }
     }
 
     /// A whole body of these bytes.
     pub(crate) const fn written(bytes: Bytes) -> Self {
-        Self {
-            content: Content::Written { bytes },
-        }
+        Self { content: Content::Written { bytes } }
     }
 
     /// The body of an answer that is its head alone, as to HEAD: ended, its length unknown.
@@ -106,17 +102,13 @@ impl<B> ResponseBody<B> {
     /// With an exact length of 0 axum's Router would add `content-length: 0` to the head, which
     /// speaks of the representation (RFC 9110, 8.6), not of this body.
     pub(crate) const fn head_only() -> Self {
-        Self {
-            content: Content::Ended { known: false },
-        }
+        Self { content: Content::Ended { known: false } }
     }
 }
 
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self {
-            content: Content::Ended { known: true },
-        }
+        Self { content: Content::Ended { known: true } }
     }
 }
 
@@ -178,9 +170,7 @@ impl BodyError {
     pub(crate) const PANIC: Self = Self { source: None };
 
     pub(crate) fn inner(source: impl Into<BoxError>) -> Self {
-        Self {
-            source: Some(source.into()),
-        }
+        Self { source: Some(source.into()) }
     }
 
     /// Whether the body panicked; if not, [`source`](Error::source) is the body's own error.
@@ -228,10 +218,7 @@ mod tests {
     fn an_answer_to_head_has_ended_with_an_unknown_length() {
         let body = Answer::head_only();
         assert!(body.is_end_stream());
-        assert_eq!(
-            (body.size_hint().lower(), body.size_hint().upper()),
-            (0, None)
-        );
+        assert_eq!((body.size_hint().lower(), body.size_hint().upper()), (0, None));
         assert_eq!(Answer::default().size_hint().exact(), Some(0));
     }
 

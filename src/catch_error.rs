@@ -136,12 +136,7 @@ type OnError = dyn Fn(&ServiceErrorReport<'_>) + Send + Sync;
 impl CatchErrorLayer {
     /// With the built-in classification alone.
     pub fn new() -> Self {
-        Self {
-            rules: Arc::new(Rules {
-                classify: Hook::NONE,
-                on_error: Hook::NONE,
-            }),
-        }
+        Self { rules: Arc::new(Rules { classify: Hook::NONE, on_error: Hook::NONE }) }
     }
 
     /// Asks `classify` first, with the outermost error; `None` leaves it to the built-in rules.
@@ -188,11 +183,7 @@ impl<S> Layer<S> for CatchErrorLayer {
     type Service = CatchError<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CatchError {
-            inner,
-            rules: Arc::clone(&self.rules),
-            kept: None,
-        }
+        CatchError { inner, rules: Arc::clone(&self.rules), kept: None }
     }
 }
 
@@ -316,9 +307,7 @@ where
         let head = RequestHead::for_report(&request, self.rules.on_error.is_set());
         match self.kept.take() {
             None => ResponseFuture {
-                inner: Inner::Called {
-                    future: self.inner.call(request),
-                },
+                inner: Inner::Called { future: self.inner.call(request) },
                 rules: Arc::clone(&self.rules),
                 head,
             },
@@ -334,11 +323,7 @@ where
 /// A clone starts with nothing kept: the error was of this one's readiness.
 impl<S: Clone> Clone for CatchError<S> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            rules: Arc::clone(&self.rules),
-            kept: None,
-        }
+        Self { inner: self.inner.clone(), rules: Arc::clone(&self.rules), kept: None }
     }
 }
 

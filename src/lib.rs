@@ -78,12 +78,7 @@
 //! fails after the head was sent (the client sees a broken message), `panic = "abort"`, and the time
 //! that a body takes. It never reads a request body and never changes a status.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 // Floor 0: the error as a value.
 mod api_error;

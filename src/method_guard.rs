@@ -133,9 +133,7 @@ enum Answer {
 impl MethodGuardLayer {
     /// A service that supports `methods` at every path.
     pub fn new(methods: impl IntoIterator<Item = Method>) -> Self {
-        Self {
-            resources: Arc::new(Resources::Whole(Methods::new(methods))),
-        }
+        Self { resources: Arc::new(Resources::Whole(Methods::new(methods))) }
     }
 
     /// A service whose resources support different methods.
@@ -179,20 +177,13 @@ impl MethodGuardLayer {
         if !problems.is_empty() {
             return Err(MethodGuardError { problems });
         }
-        let union = Methods::new(
-            each.iter()
-                .flat_map(|methods| methods.listed.iter().cloned()),
-        );
-        Ok(Self {
-            resources: Arc::new(Resources::ByPath { paths, each, union }),
-        })
+        let union = Methods::new(each.iter().flat_map(|methods| methods.listed.iter().cloned()));
+        Ok(Self { resources: Arc::new(Resources::ByPath { paths, each, union }) })
     }
 
     /// A service that answers every method itself.
     pub(crate) fn any() -> Self {
-        Self {
-            resources: Arc::new(Resources::Any),
-        }
+        Self { resources: Arc::new(Resources::Any) }
     }
 
     /// Answers plain OPTIONS with 200 and `Allow`, `OPTIONS *` with that of the whole service.
@@ -217,19 +208,12 @@ fn insert(paths: &mut matchit::Router<usize>, pattern: &str, index: usize) -> Re
         return Err(format!("a path starts with \"/\": \"/{pattern}\""));
     }
     // As axum 0.8 does: these were parameters once, and would now match nothing but themselves.
-    if let Some(old) = pattern
-        .split('/')
-        .find(|segment| segment.starts_with([':', '*']))
-    {
+    if let Some(old) = pattern.split('/').find(|segment| segment.starts_with([':', '*'])) {
         let name = old.trim_start_matches([':', '*']);
         let star = if old.starts_with('*') { "*" } else { "" };
-        return Err(format!(
-            "a parameter is written {{{star}{name}}}, not {old}"
-        ));
+        return Err(format!("a parameter is written {{{star}{name}}}, not {old}"));
     }
-    paths
-        .insert(pattern, index)
-        .map_err(|problem| problem.to_string())
+    paths.insert(pattern, index).map_err(|problem| problem.to_string())
 }
 
 impl Resources {
@@ -267,11 +251,7 @@ impl Methods {
             }
         }
         let allow = allow(&listed);
-        Self {
-            listed,
-            allow,
-            answer_options: false,
-        }
+        Self { listed, allow, answer_options: false }
     }
 
     /// What a method that is not listed gets.
@@ -304,10 +284,7 @@ impl<S> Layer<S> for MethodGuardLayer {
     type Service = MethodGuard<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        MethodGuard {
-            inner,
-            resources: Arc::clone(&self.resources),
-        }
+        MethodGuard { inner, resources: Arc::clone(&self.resources) }
     }
 }
 
@@ -328,16 +305,12 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.resources.refusal(&request) {
-            None => ResponseFuture {
-                inner: ShortCircuit::inner(self.inner.call(request)),
-            },
+            None => ResponseFuture { inner: ShortCircuit::inner(self.inner.call(request)) },
             Some(answer) => {
                 #[cfg(feature = "tracing")]
                 answer.record(&request);
                 give_back_readiness(&mut self.inner);
-                ResponseFuture {
-                    inner: ShortCircuit::decided(answer),
-                }
+                ResponseFuture { inner: ShortCircuit::decided(answer) }
             }
         }
     }
@@ -397,11 +370,7 @@ impl MethodGuardError {
 
 impl fmt::Display for MethodGuardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "routes that cannot be used: {}",
-            self.problems.join("; ")
-        )
+        write!(f, "routes that cannot be used: {}", self.problems.join("; "))
     }
 }
 
@@ -518,24 +487,15 @@ mod tests {
     #[test]
     fn head_stands_once_directly_after_get() {
         let allow = |methods: &[Method]| Methods::new(methods.to_vec()).allow;
-        assert_eq!(
-            allow(&[Method::HEAD, Method::PUT, Method::GET]),
-            "PUT, GET, HEAD"
-        );
-        assert_eq!(
-            allow(&[Method::GET, Method::GET, Method::HEAD, Method::PUT]),
-            "GET, HEAD, PUT"
-        );
+        assert_eq!(allow(&[Method::HEAD, Method::PUT, Method::GET]), "PUT, GET, HEAD");
+        assert_eq!(allow(&[Method::GET, Method::GET, Method::HEAD, Method::PUT]), "GET, HEAD, PUT");
         assert_eq!(allow(&[Method::HEAD, Method::PUT]), "HEAD, PUT");
         assert_eq!(allow(&[]), "");
     }
 
     #[test]
     fn each_resource_has_its_own_methods_and_an_unknown_path_passes() {
-        let routes = [
-            ("/a", vec![Method::GET]),
-            ("/a/{id}", vec![Method::PUT, Method::OPTIONS]),
-        ];
+        let routes = [("/a", vec![Method::GET]), ("/a/{id}", vec![Method::PUT, Method::OPTIONS])];
         let layer = MethodGuardLayer::by_path(routes).unwrap();
         check(
             &layer,
@@ -565,26 +525,12 @@ mod tests {
 
     #[test]
     fn every_route_that_cannot_be_used_is_listed() {
-        let routes = [
-            "/ok/{id}",
-            "/ok/{name}",
-            "/{open",
-            "bare",
-            "/a/:id",
-            "/*rest",
-        ];
+        let routes = ["/ok/{id}", "/ok/{name}", "/{open", "bare", "/a/:id", "/*rest"];
         let routes = routes.map(|path| (path, []));
         let error = MethodGuardLayer::by_path(routes).unwrap_err();
         assert_eq!(error.problems().len(), 5, "{error}");
-        assert_eq!(
-            error.problems()[4],
-            "\"/*rest\": a parameter is written {*rest}, not *rest"
-        );
-        assert!(
-            error
-                .to_string()
-                .contains("\"bare\": a path starts with \"/\": \"/bare\"")
-        );
+        assert_eq!(error.problems()[4], "\"/*rest\": a parameter is written {*rest}, not *rest");
+        assert!(error.to_string().contains("\"bare\": a path starts with \"/\": \"/bare\""));
     }
 
     #[test]

@@ -154,9 +154,7 @@ struct Watch {
 impl PanicToErrorLayer {
     /// Without a hook, the process's panic hook and the event are the only trace of a panic.
     pub const fn new() -> Self {
-        Self {
-            on_panic: Hook::NONE,
-        }
+        Self { on_panic: Hook::NONE }
     }
 
     /// Calls `hook` for each panic, before the client is answered. A panic in it is swallowed.
@@ -179,10 +177,7 @@ impl<S> Layer<S> for PanicToErrorLayer {
     type Service = PanicToError<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PanicToError {
-            inner,
-            on_panic: self.on_panic.clone(),
-        }
+        PanicToError { inner, on_panic: self.on_panic.clone() }
     }
 }
 
@@ -203,16 +198,10 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let watch = Watch::over(&request, &self.on_panic);
         match catch(|| self.inner.call(request)) {
-            Ok(future) => ResponseFuture {
-                inner: Inner::Called { future },
-                watch,
-            },
+            Ok(future) => ResponseFuture { inner: Inner::Called { future }, watch },
             Err(panic) => {
                 Watch::report(watch.as_deref(), &panic, PanicPlace::Call);
-                ResponseFuture {
-                    inner: Inner::Panicked,
-                    watch: None,
-                }
+                ResponseFuture { inner: Inner::Panicked, watch: None }
             }
         }
     }
@@ -245,10 +234,7 @@ where
             Ok(Poll::Ready(Ok(response))) => {
                 this.inner.set(Inner::Ended);
                 let watch = this.watch.take();
-                Poll::Ready(Ok(response.map(|body| GuardedBody {
-                    inner: Some(body),
-                    watch,
-                })))
+                Poll::Ready(Ok(response.map(|body| GuardedBody { inner: Some(body), watch })))
             }
             Err(panic) => {
                 Watch::report(this.watch.as_deref(), &panic, PanicPlace::Future);
@@ -263,10 +249,7 @@ where
 
 impl<B> Default for GuardedBody<B> {
     fn default() -> Self {
-        Self {
-            inner: None,
-            watch: None,
-        }
+        Self { inner: None, watch: None }
     }
 }
 
@@ -307,9 +290,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -318,10 +299,7 @@ where
 impl Watch {
     fn over<B>(request: &Request<B>, on_panic: &Hook<OnPanic>) -> Option<Box<Self>> {
         let head = RequestHead::for_report(request, on_panic.is_set())?;
-        Some(Box::new(Self {
-            on_panic: on_panic.clone(),
-            head: *head,
-        }))
+        Some(Box::new(Self { on_panic: on_panic.clone(), head: *head }))
     }
 
     fn report(watch: Option<&Self>, panic: &Panic, place: PanicPlace) {
@@ -329,12 +307,8 @@ impl Watch {
             return;
         };
         let (uri, message) = (head.report_uri(), panic.message());
-        let report = PanicReport {
-            method: head.method(),
-            uri: uri.as_str(),
-            message: &message,
-            place,
-        };
+        let report =
+            PanicReport { method: head.method(), uri: uri.as_str(), message: &message, place };
         #[cfg(feature = "tracing")]
         report.record();
         on_panic.run(|hook| hook(&report));
@@ -344,12 +318,7 @@ impl Watch {
 #[cfg(feature = "tracing")]
 impl PanicReport<'_> {
     fn record(&self) {
-        let Self {
-            method,
-            uri,
-            message,
-            place,
-        } = self;
+        let Self { method, uri, message, place } = self;
         let method = method_text(method);
         tracing::error!(method, uri, message, ?place, "panic");
     }
@@ -358,12 +327,7 @@ impl PanicReport<'_> {
 /// One line for a log: `GET /x panicked (future): the message`.
 impl fmt::Display for PanicReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            method,
-            uri,
-            message,
-            place,
-        } = self;
+        let Self { method, uri, message, place } = self;
         let method = method_text(method);
         write!(f, "{method} {uri} panicked ({place}): {message}")
     }

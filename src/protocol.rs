@@ -69,9 +69,7 @@ impl Protocol {
         // Bytes, and nothing for a query that is shorter: every GET is asked.
         let query = uri.query()?.as_bytes();
         let is_call = query.len() >= VERSION_1.len()
-            && query
-                .split(|byte| *byte == b'&')
-                .any(|pair| pair == VERSION_1);
+            && query.split(|byte| *byte == b'&').any(|pair| pair == VERSION_1);
         is_call.then_some(Self::ConnectUnary)
     }
 
@@ -90,16 +88,12 @@ fn application_subtype(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(CONTENT_TYPE)?.as_bytes();
     let (start, rest) = value.split_at_checked(APPLICATION.len())?;
     let mut parts = rest.split(|byte| b"; \t".contains(byte));
-    parts
-        .next()
-        .filter(|_| start.eq_ignore_ascii_case(APPLICATION))
+    parts.next().filter(|_| start.eq_ignore_ascii_case(APPLICATION))
 }
 
 /// A unary call's content may be of any codec, as `application/json`: its version names Connect.
 fn is_connect_version_1(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONNECT_VERSION)
-        .is_some_and(|version| version == "1")
+    headers.get(CONNECT_VERSION).is_some_and(|version| version == "1")
 }
 
 /// How long the client of a call waits for its end, from now on; `None` if it does not say.
@@ -188,10 +182,7 @@ mod tests {
             ("POST / | content-type: application/grpc-web", WEB),
             ("POST / | content-type: application/grpc-web+proto", WEB),
             ("POST / | content-type: application/grpc-web-text", WEB_TEXT),
-            (
-                "POST / | content-type: application/grpc-web-text+proto; x=y",
-                WEB_TEXT,
-            ),
+            ("POST / | content-type: application/grpc-web-text+proto; x=y", WEB_TEXT),
             ("POST / | content-type: application/grpcx", None),
             ("POST / | content-type: application/grpc-webx", None),
             ("POST / | content-type: application/grpc,text/html", None),
@@ -200,26 +191,11 @@ mod tests {
             ("POST / | content-type: application/connect+json", STREAM),
             ("POST / | content-type: application/connect", None),
             ("POST / | content-type: application/json", None),
-            (
-                "POST / | content-type: application/json | connect-protocol-version: 1",
-                UNARY,
-            ),
-            (
-                "PUT / | content-type: application/proto | connect-protocol-version: 1",
-                UNARY,
-            ),
-            (
-                "POST / | content-type: application/json | connect-protocol-version: 2",
-                None,
-            ),
-            (
-                "POST / | content-type: text/plain | connect-protocol-version: 1",
-                None,
-            ),
-            (
-                "POST / | content-type: application/grpc | connect-protocol-version: 1",
-                GRPC,
-            ),
+            ("POST / | content-type: application/json | connect-protocol-version: 1", UNARY),
+            ("PUT / | content-type: application/proto | connect-protocol-version: 1", UNARY),
+            ("POST / | content-type: application/json | connect-protocol-version: 2", None),
+            ("POST / | content-type: text/plain | connect-protocol-version: 1", None),
+            ("POST / | content-type: application/grpc | connect-protocol-version: 1", GRPC),
             ("GET /?message=e30&connect=v1&encoding=json", UNARY),
             ("GET /?connect=v1 | content-type: application/json", UNARY),
             ("GET /?connect=v12", None),

@@ -23,10 +23,7 @@ pub(crate) struct RequestHead {
 
 impl RequestHead {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        Self {
-            method: request.method().clone(),
-            target: target(request).cloned(),
-        }
+        Self { method: request.method().clone(), target: target(request).cloned() }
     }
 
     /// The head of `request` for a report, if `hooked` or if events of this crate are recorded.
@@ -35,11 +32,7 @@ impl RequestHead {
     /// without a subscriber allocates nothing.
     #[inline]
     pub(crate) fn for_report<B>(request: &Request<B>, hooked: bool) -> Option<Box<Self>> {
-        if hooked || events_are_recorded() {
-            Some(Self::boxed(request))
-        } else {
-            None
-        }
+        if hooked || events_are_recorded() { Some(Self::boxed(request)) } else { None }
     }
 
     #[cold]
@@ -83,9 +76,7 @@ pub(crate) fn method_text(method: &Method) -> &str {
 fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
     // Inside `nest`, the request's own URI has lost the prefix that the client knows.
     let original = request.extensions().get::<axum::extract::OriginalUri>();
-    original
-        .map_or_else(|| request.uri(), |original| &original.0)
-        .path_and_query()
+    original.map_or_else(|| request.uri(), |original| &original.0).path_and_query()
 }
 
 #[cfg(not(feature = "axum"))]
@@ -118,12 +109,7 @@ pub(crate) struct UriText {
 
 impl UriText {
     pub(crate) const fn new() -> Self {
-        Self {
-            short: [0; SHORT_URI_BYTES],
-            long: Vec::new(),
-            len: 0,
-            full: false,
-        }
+        Self { short: [0; SHORT_URI_BYTES], long: Vec::new(), len: 0, full: false }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -202,11 +188,7 @@ const fn is_allowed(byte: u8) -> bool {
 }
 
 const fn hex_digit(nibble: u8) -> u8 {
-    if nibble < 10 {
-        b'0' + nibble
-    } else {
-        b'A' + nibble - 10
-    }
+    if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 }
 }
 
 #[cfg(test)]
@@ -223,10 +205,7 @@ mod tests {
     fn a_path_is_encoded_once_and_never_decoded() {
         assert_eq!(encoded("/a\"b/é/%2Fc%0d%0a"), "/a%22b/%C3%A9/%2Fc%0d%0a");
         assert_eq!(encoded("/100%/%zz/%"), "/100%25/%25zz/%25");
-        assert_eq!(
-            encoded("/<>\\^`{|}[]\u{202e}"),
-            "/%3C%3E%5C%5E%60%7B%7C%7D%5B%5D%E2%80%AE"
-        );
+        assert_eq!(encoded("/<>\\^`{|}[]\u{202e}"), "/%3C%3E%5C%5E%60%7B%7C%7D%5B%5D%E2%80%AE");
         assert_eq!(encoded("/a;b=c@d:e!$&'()*+,~?f"), "/a;b=c@d:e!$&'()*+,~?f");
     }
 

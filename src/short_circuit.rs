@@ -30,9 +30,7 @@ impl<F, A> ShortCircuit<F, A> {
     }
 
     pub(crate) fn decided(answer: A) -> Self {
-        Self::Decided {
-            answer: Some(answer),
-        }
+        Self::Decided { answer: Some(answer) }
     }
 }
 

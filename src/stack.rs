@@ -143,38 +143,18 @@ impl<F: Clone> ContractLayer<F> {
 
     /// Classifies and watches errors of the service.
     pub fn service_errors(self, service_errors: CatchErrorLayer) -> Self {
-        Self {
-            service_errors,
-            ..self
-        }
+        Self { service_errors, ..self }
     }
 
     /// Writes error bodies in this way.
     pub fn error_body<G>(self, error_body: ErrorBodyLayer<G>) -> ContractLayer<G> {
-        let Self {
-            cors,
-            methods,
-            panics,
-            service_errors,
-            timeout,
-            error_body: _,
-        } = self;
-        ContractLayer {
-            cors,
-            error_body,
-            methods,
-            panics,
-            service_errors,
-            timeout,
-        }
+        let Self { cors, methods, panics, service_errors, timeout, error_body: _ } = self;
+        ContractLayer { cors, error_body, methods, panics, service_errors, timeout }
     }
 
     /// Makes `uri` absolute: short for [`ErrorBodyLayer::public_url`].
     pub fn public_url(self, url: PublicUrl) -> Self {
-        Self {
-            error_body: self.error_body.public_url(url),
-            ..self
-        }
+        Self { error_body: self.error_body.public_url(url), ..self }
     }
 
     /// Writes error bodies in this format: short for [`ErrorBodyLayer::format`].
@@ -214,9 +194,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        AnyBodyFuture {
-            inner: self.inner.call(request),
-        }
+        AnyBodyFuture { inner: self.inner.call(request) }
     }
 }
 

@@ -165,21 +165,13 @@ impl TimeoutLayer {
     }
 
     fn with(limit: Limit) -> Self {
-        Self {
-            rule: Arc::new(Rule {
-                limit,
-                retry_after: None,
-            }),
-        }
+        Self { rule: Arc::new(Rule { limit, retry_after: None }) }
     }
 
     /// Sends `Retry-After` with the 503: whole seconds, rounded up, at least 1. Not sent by default,
     /// because some intermediaries then repeat a POST.
     pub fn retry_after(mut self, delay: Duration) -> Self {
-        let seconds = delay
-            .as_secs()
-            .saturating_add(u64::from(delay.subsec_nanos() > 0))
-            .max(1);
+        let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0)).max(1);
         Arc::make_mut(&mut self.rule).retry_after = Some(HeaderValue::from(seconds));
         self
     }
@@ -213,10 +205,7 @@ impl<S> Layer<S> for TimeoutLayer {
     type Service = Timeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Timeout {
-            inner,
-            rule: Arc::clone(&self.rule),
-        }
+        Timeout { inner, rule: Arc::clone(&self.rule) }
     }
 }
 
@@ -312,9 +301,7 @@ impl Clock {
             if deadline <= Instant::now() {
                 return Poll::Ready(());
             }
-            self.set(Self::Running {
-                timer: sleep_until(deadline),
-            });
+            self.set(Self::Running { timer: sleep_until(deadline) });
         }
         match self.project() {
             ClockProj::Running { timer } => timer.poll(cx),
@@ -326,10 +313,7 @@ impl Clock {
 impl<F: fmt::Debug> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ResponseFuture");
-        debug
-            .field("inner", &self.inner)
-            .field("clock", &self.clock)
-            .finish_non_exhaustive()
+        debug.field("inner", &self.inner).field("clock", &self.clock).finish_non_exhaustive()
     }
 }
 

@@ -15,9 +15,7 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// That `code` is unwind safe is asserted, not known: a mutex may be poisoned, a half-done change of
 /// shared state may stay. Whoever panics is never called again by the caller of this function.
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Panic {
-        payload: Some(payload),
-    })
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Panic { payload: Some(payload) })
 }
 
 /// A caught panic. Dropping it never panics, even where dropping its payload does.
@@ -152,15 +150,9 @@ mod tests {
     fn a_message_is_one_escaped_line_of_at_most_one_kib() {
         assert_eq!(message_of(|| panic!("static")), "static");
         assert_eq!(message_of(|| panic!("with {}", 1)), "with 1");
-        assert_eq!(
-            message_of(|| panic!("a\nb\u{1b}[31m\u{202e}")),
-            "a\\nb\\u{1b}[31m\\u{202e}"
-        );
+        assert_eq!(message_of(|| panic!("a\nb\u{1b}[31m\u{202e}")), "a\\nb\\u{1b}[31m\\u{202e}");
         assert_eq!(message_of(|| panic!("{}", "é".repeat(2000))).len(), 1024);
-        assert_eq!(
-            message_of(|| panic_any(7)),
-            "a panic whose payload is not text"
-        );
+        assert_eq!(message_of(|| panic_any(7)), "a panic whose payload is not text");
     }
 
     #[test]

@@ -83,11 +83,7 @@ pub fn ask_for_websocket(fields: &mut HeaderMap) {
 
 /// Joins the lines of `Cookie`, which HTTP/2 may split and HTTP/1.1 may not (RFC 9113, 8.2.3).
 pub fn join_cookies(fields: &mut HeaderMap) {
-    let lines: Vec<_> = fields
-        .get_all(COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
+    let lines: Vec<_> = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if lines.len() > 1 {
         if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
             fields.insert(COOKIE, joined);
@@ -103,12 +99,7 @@ pub fn join_cookies(fields: &mut HeaderMap) {
 pub fn add_forwarded(head: &mut request::Parts, client: IpAddr, scheme: &HeaderValue) {
     let host = requested_host(head);
     head.headers.remove(HOST);
-    for name in [
-        FORWARDED,
-        X_FORWARDED_FOR,
-        X_FORWARDED_HOST,
-        X_FORWARDED_PROTO,
-    ] {
+    for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
         head.headers.remove(name);
     }
     if let Ok(client) = HeaderValue::from_str(&client.to_string()) {

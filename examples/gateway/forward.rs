@@ -201,9 +201,7 @@ impl Rules {
         }
         let content = error_content(body).await;
         let translate = self.translate_status_code;
-        let error = translate
-            .then(|| status_code::translate(&content))
-            .flatten();
+        let error = translate.then(|| status_code::translate(&content)).flatten();
         Ok(match error {
             Some(error) => error_of(error, fields),
             None => answer_of(status, fields, Either::Right(Full::new(content))),

@@ -21,10 +21,7 @@
 //! | `websocket.rs` | the one upgrade that passes |
 //! | `status_code.rs` | errors of an older API, with `--translate-status-code` |
 
-#![expect(
-    unreachable_pub,
-    reason = "in a program, `pub` says: for the other modules"
-)]
+#![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
 
 mod fields;
 mod forward;
@@ -83,11 +80,7 @@ fn contract(options: &Options) -> ContractLayer {
     ContractLayer::new(options.policy.clone())
         .public_url(options.public_url.clone())
         .panics(PanicToErrorLayer::new().on_panic(log_panic))
-        .service_errors(
-            CatchErrorLayer::new()
-                .classify(clients_fault)
-                .on_error(log_error),
-        )
+        .service_errors(CatchErrorLayer::new().classify(clients_fault).on_error(log_error))
 }
 
 /// 400, if the content of the request was broken: to the client of the upstream it is an error of the
@@ -161,9 +154,8 @@ impl Server {
         let service = TowerToHyperService::new(self.contract.layer(service));
         // Without it, the last bytes of an answer can wait for 40 ms.
         let _ = stream.set_nodelay(true);
-        let connection = http()
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
-            .into_owned();
+        let connection =
+            http().serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = self.connections.watch(connection);
         tokio::spawn(async {
             // Ends with an error when the client breaks off, and when a body that has begun fails.
@@ -175,9 +167,7 @@ impl Server {
 /// HTTP/1.1 and HTTP/2, told apart by the first bytes. hyper's limits need a timer, or do nothing.
 fn http() -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
     http.http2().timer(TokioTimer::new());
     http
 }
@@ -185,12 +175,7 @@ fn http() -> auto::Builder<TokioExecutor> {
 // ===== the log: clients are told nothing of this =====
 
 fn log_panic(panic: &PanicReport<'_>) {
-    let PanicReport {
-        method,
-        uri,
-        message,
-        ..
-    } = panic;
+    let PanicReport { method, uri, message, .. } = panic;
     eprintln!("{method} {uri} panicked: {message}");
 }
 

@@ -221,9 +221,7 @@ fn upstream(text: &str) -> Result<Upstream, &'static str> {
 fn duration(text: &str) -> Result<Duration, &'static str> {
     const EXPECTED: &str = "write an integer and ms, s or m, like 500ms";
     let unit_at = text.find(|c: char| !c.is_ascii_digit());
-    let (digits, unit) = text
-        .split_at_checked(unit_at.ok_or(EXPECTED)?)
-        .ok_or(EXPECTED)?;
+    let (digits, unit) = text.split_at_checked(unit_at.ok_or(EXPECTED)?).ok_or(EXPECTED)?;
     let milliseconds_each = match unit {
         "ms" => 1,
         "s" => 1_000,
@@ -232,7 +230,5 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
     };
     let count: u64 = digits.parse().map_err(|_| EXPECTED)?;
     let milliseconds = count.checked_mul(milliseconds_each);
-    milliseconds
-        .map(Duration::from_millis)
-        .ok_or("it is too long")
+    milliseconds.map(Duration::from_millis).ok_or("it is too long")
 }

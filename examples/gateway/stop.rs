@@ -36,9 +36,7 @@ impl StopSignals {
 #[cfg(windows)]
 impl StopSignals {
     pub fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal::windows::ctrl_c()?,
-        })
+        Ok(Self { interrupt: signal::windows::ctrl_c()? })
     }
 
     pub async fn next(&mut self) {

@@ -11,10 +11,7 @@
 //! | `stacks.rs` | the three ways to put layers round it, one of them right |
 //! | `page/` | the page: HTML, CSS and a module script, without a build step |
 
-#![expect(
-    unreachable_pub,
-    reason = "in a program, `pub` says: for the other modules"
-)]
+#![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
 
 mod service;
 mod stacks;
@@ -62,24 +59,14 @@ async fn start(stack: Stack, page: &str) -> Result<Target, Box<dyn Error>> {
     let url = format!("http://localhost:{}", listener.local_addr()?.port());
     let app = (stack.build)(service::routes(), page, &url)?;
     tokio::spawn(async { axum::serve(listener, app).await });
-    Ok(Target {
-        name: stack.name,
-        about: stack.about,
-        url,
-    })
+    Ok(Target { name: stack.name, about: stack.about, url })
 }
 
 fn pages(targets: Vec<Target>) -> Router {
     Router::new()
         .route("/", file("text/html", include_str!("page/index.html")))
-        .route(
-            "/style.css",
-            file("text/css", include_str!("page/style.css")),
-        )
-        .route(
-            "/playground.js",
-            file("text/javascript", include_str!("page/playground.js")),
-        )
+        .route("/style.css", file("text/css", include_str!("page/style.css")))
+        .route("/playground.js", file("text/javascript", include_str!("page/playground.js")))
         .route("/targets.json", get(async || Json(targets)))
         .fallback(async || Redirect::to("/"))
 }

@@ -31,9 +31,7 @@ pub fn routes() -> Router {
         .route("/diagnostics/slow", get(slow))
         .route_service(
             "/recordings/call-01/media",
-            ServiceBuilder::new()
-                .layer(CatchErrorLayer::new())
-                .service(service_fn(media)),
+            ServiceBuilder::new().layer(CatchErrorLayer::new()).service(service_fn(media)),
         )
         .route_service(
             "/export",
@@ -71,11 +69,7 @@ async fn recordings(headers: HeaderMap) -> Response {
     if headers.contains_key(AUTHORIZATION) {
         return Json(["call-01"]).into_response();
     }
-    (
-        [(WWW_AUTHENTICATE, "Bearer realm=\"recordings\"")],
-        ApiError::unauthorized(),
-    )
-        .into_response()
+    ([(WWW_AUTHENTICATE, "Bearer realm=\"recordings\"")], ApiError::unauthorized()).into_response()
 }
 
 async fn recording(Path(id): Path<String>) -> Result<Json<&'static str>, ApiError> {

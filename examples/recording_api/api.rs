@@ -25,11 +25,7 @@ pub struct Api {
 
 impl Api {
     pub fn new(store: Store, media: MediaClient) -> Self {
-        Self {
-            store,
-            media,
-            mode: Arc::default(),
-        }
+        Self { store, media, mode: Arc::default() }
     }
 }
 
@@ -46,9 +42,6 @@ pub fn routes(api: Api, with_failures: bool) -> Router {
     }
     routes
         .layer(DefaultBodyLimit::max(CONTENT_LIMIT))
-        .layer(middleware::from_fn_with_state(
-            api.clone(),
-            mode::maintenance,
-        ))
+        .layer(middleware::from_fn_with_state(api.clone(), mode::maintenance))
         .with_state(api)
 }

@@ -35,21 +35,9 @@ pub struct User {
 
 /// An example's users: each password is the name. Never keep passwords like this.
 const USERS: [User; 3] = [
-    User {
-        name: "agent",
-        password: "agent",
-        role: Role::Agent,
-    },
-    User {
-        name: "supervisor",
-        password: "supervisor",
-        role: Role::Supervisor,
-    },
-    User {
-        name: "admin",
-        password: "admin",
-        role: Role::Admin,
-    },
+    User { name: "agent", password: "agent", role: Role::Agent },
+    User { name: "supervisor", password: "supervisor", role: Role::Supervisor },
+    User { name: "admin", password: "admin", role: Role::Admin },
 ];
 
 /// Routes for everybody with a login.
@@ -68,9 +56,7 @@ pub fn admin(routes: MethodRouter<Api>) -> MethodRouter<Api> {
 }
 
 fn for_role(role: Role, routes: MethodRouter<Api>) -> MethodRouter<Api> {
-    routes.route_layer(middleware::from_fn(move |request, next| {
-        check(role, request, next)
-    }))
+    routes.route_layer(middleware::from_fn(move |request, next| check(role, request, next)))
 }
 
 async fn check(role: Role, mut request: Request, next: Next) -> Response {
@@ -87,11 +73,7 @@ async fn check(role: Role, mut request: Request, next: Next) -> Response {
 /// A 401 says how to log in (RFC 9110, 15.5.2).
 fn unauthorized() -> Response {
     let challenge = r#"Basic realm="recordings", charset="UTF-8""#;
-    (
-        [(header::WWW_AUTHENTICATE, challenge)],
-        ApiError::unauthorized(),
-    )
-        .into_response()
+    ([(header::WWW_AUTHENTICATE, challenge)], ApiError::unauthorized()).into_response()
 }
 
 impl User {

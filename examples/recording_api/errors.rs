@@ -21,32 +21,23 @@ pub fn bad_parameter(name: &str, reason: impl Display) -> ApiError {
 
 /// A [`bad_parameter`] whose value is none of those that there are.
 pub fn incorrect_value(name: &str, value: &str) -> ApiError {
-    bad_parameter(
-        name,
-        format_args!("{name} has not a correct value '{value}'"),
-    )
+    bad_parameter(name, format_args!("{name} has not a correct value '{value}'"))
 }
 
 pub fn role_needed(user: &str, role: impl Display) -> ApiError {
-    ApiError::forbidden()
-        .with_code(4030)
-        .with_description(format!(
-            "The user '{user}' is not allowed to do this: it needs the role '{role}'."
-        ))
+    ApiError::forbidden().with_code(4030).with_description(format!(
+        "The user '{user}' is not allowed to do this: it needs the role '{role}'."
+    ))
 }
 
 pub fn no_such_recording(id: &str) -> ApiError {
-    ApiError::not_found()
-        .with_code(4040)
-        .with_description(format!("There is no recording '{id}'."))
+    ApiError::not_found().with_code(4040).with_description(format!("There is no recording '{id}'."))
 }
 
 pub fn no_such_media(id: &str, media: &str) -> ApiError {
     ApiError::not_found()
         .with_code(4041)
-        .with_description(format!(
-            "There is no media '{media}' of a recording '{id}'."
-        ))
+        .with_description(format!("There is no media '{media}' of a recording '{id}'."))
 }
 
 pub fn no_such_label(name: &str) -> ApiError {
@@ -80,7 +71,5 @@ pub fn media_store_failed(reason: impl Display) -> ApiError {
 }
 
 pub fn in_maintenance() -> ApiError {
-    ApiError::unavailable()
-        .with_code(5030)
-        .with_description("The server is in maintenance.")
+    ApiError::unavailable().with_code(5030).with_description("The server is in maintenance.")
 }

@@ -21,12 +21,10 @@ use crate::{
 const PATH: &str = "/api/v2/recording-label-definitions";
 
 pub fn routes() -> Router<Api> {
-    Router::new()
-        .route(PATH, agent(get(list)).merge(supervisor(post(create))))
-        .route(
-            "/api/v2/recording-label-definitions/{name}",
-            agent(get(read)).merge(admin(delete(remove))),
-        )
+    Router::new().route(PATH, agent(get(list)).merge(supervisor(post(create)))).route(
+        "/api/v2/recording-label-definitions/{name}",
+        agent(get(read)).merge(admin(delete(remove))),
+    )
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,9 +77,6 @@ impl NewLabel {
             let reason = "it is not 1 to 64 of the characters A-Z, a-z, 0-9, - and _";
             return Err(errors::bad_parameter("name", reason));
         }
-        Ok(Label {
-            name: self.name,
-            description: self.description,
-        })
+        Ok(Label { name: self.name, description: self.description })
     }
 }

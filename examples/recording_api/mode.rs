@@ -56,10 +56,7 @@ async fn change(
     let mode = Mode::parse(&content.mode)
         .ok_or_else(|| errors::incorrect_value("server mode", &content.mode))?;
     api.mode.set(mode);
-    Ok((
-        [(header::LOCATION, "/server/status")],
-        Json(json!({ "server changed": mode })),
-    ))
+    Ok(([(header::LOCATION, "/server/status")], Json(json!({ "server changed": mode }))))
 }
 
 /// In maintenance, everything but `/server/*` is a 503. Preflights never come this far: the
@@ -79,26 +76,18 @@ pub async fn maintenance(
 
 impl Mode {
     fn parse(text: &str) -> Option<Self> {
-        [
-            ("production", Self::Production),
-            ("maintenance", Self::Maintenance),
-        ]
-        .into_iter()
-        .find_map(|(name, mode)| name.eq_ignore_ascii_case(text).then_some(mode))
+        [("production", Self::Production), ("maintenance", Self::Maintenance)]
+            .into_iter()
+            .find_map(|(name, mode)| name.eq_ignore_ascii_case(text).then_some(mode))
     }
 }
 
 impl ModeSwitch {
     fn get(&self) -> Mode {
-        if self.maintenance.load(Ordering::Relaxed) {
-            Mode::Maintenance
-        } else {
-            Mode::Production
-        }
+        if self.maintenance.load(Ordering::Relaxed) { Mode::Maintenance } else { Mode::Production }
     }
 
     fn set(&self, mode: Mode) {
-        self.maintenance
-            .store(matches!(mode, Mode::Maintenance), Ordering::Relaxed);
+        self.maintenance.store(matches!(mode, Mode::Maintenance), Ordering::Relaxed);
     }
 }

@@ -20,11 +20,7 @@ pub struct Options {
     pub public_url: PublicUrl,
 
     /// The origin of a front end whose pages may read the answers; repeatable
-    #[arg(
-        long = "server-url",
-        value_name = "ORIGIN",
-        default_value = "http://localhost:3000"
-    )]
+    #[arg(long = "server-url", value_name = "ORIGIN", default_value = "http://localhost:3000")]
     pub server_urls: Vec<String>,
 
     /// How long a response may take to begin: an integer and `ms`, `s` or `m`
@@ -62,9 +58,7 @@ impl Options {
 
 /// `500ms`, `2s`, `1m`: digits and a unit, nothing else.
 fn duration(text: &str) -> Result<Duration, &'static str> {
-    let unit_at = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(unit_at);
     let milliseconds_each = match unit {
         "ms" => 1,
@@ -72,11 +66,6 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
         "m" => 60_000,
         _ => return Err("write an integer and ms, s or m, like 500ms"),
     };
-    let count: u64 = digits
-        .parse()
-        .map_err(|_| "write an integer and ms, s or m, like 500ms")?;
-    count
-        .checked_mul(milliseconds_each)
-        .map(Duration::from_millis)
-        .ok_or("it is too long")
+    let count: u64 = digits.parse().map_err(|_| "write an integer and ms, s or m, like 500ms")?;
+    count.checked_mul(milliseconds_each).map(Duration::from_millis).ok_or("it is too long")
 }

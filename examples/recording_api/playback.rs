@@ -22,12 +22,8 @@ pub fn path(recording: &str, media: &str) -> String {
 }
 
 /// What the media store is told of a request: which part is wanted, and what the client has.
-const REQUEST_FIELDS: [HeaderName; 4] = [
-    header::RANGE,
-    header::IF_RANGE,
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-];
+const REQUEST_FIELDS: [HeaderName; 4] =
+    [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
 
 /// What a client is told of the store's response: what describes the audio. Everything else, the
 /// hop-by-hop fields too, is between this server and the store.
@@ -69,9 +65,7 @@ async fn play(
             Ok((described, errors::range_not_satisfiable()).into_response())
         }
         StatusCode::NOT_FOUND => Err(errors::no_such_media(&id, &media)),
-        other => Err(errors::media_store_failed(format_args!(
-            "it answered {other}"
-        ))),
+        other => Err(errors::media_store_failed(format_args!("it answered {other}"))),
     }
 }
 

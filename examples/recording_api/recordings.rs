@@ -30,9 +30,7 @@ pub const PATH: &str = "/api/v2/recordings";
 pub fn routes() -> Router<Api> {
     Router::new().route(PATH, supervisor(get(search))).route(
         "/api/v2/recordings/{id}",
-        agent(get(read))
-            .merge(supervisor(post(operate)))
-            .merge(admin(delete(remove))),
+        agent(get(read)).merge(supervisor(post(operate))).merge(admin(delete(remove))),
     )
 }
 
@@ -42,10 +40,7 @@ async fn search(
 ) -> Result<impl IntoResponse, ApiError> {
     let search = Search::parse(&parameters)?;
     let found = api.store.search(search.clone()).await?;
-    let recordings = found
-        .page
-        .into_iter()
-        .map(|one| Representation::of(one, &api.media));
+    let recordings = found.page.into_iter().map(|one| Representation::of(one, &api.media));
     Ok(Json(SearchResult {
         recordings: recordings.collect(),
         page: search.page(),

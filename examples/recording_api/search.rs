@@ -97,9 +97,7 @@ impl Search {
             ("startTime", written(self.start.as_ref())),
             ("stopTime", written(self.stop.as_ref())),
         ];
-        filters
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
+        filters.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
@@ -137,9 +135,7 @@ impl FromStr for PhonePattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.strip_prefix('+').unwrap_or(text);
-        let known = digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'*');
+        let known = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*');
         // E.164 has at most 15 digits; the rest is for wildcards.
         if digits.is_empty() || digits.len() > 32 || !known {
             return Err("a phone number is at most 32 digits, with a + before and * as wildcard");
@@ -165,8 +161,6 @@ impl<const MAX: u32> FromStr for Count<MAX> {
         let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         let number = digits.and_then(|digits| digits.parse().ok());
         let number = number.filter(|number| (1..=MAX).contains(number));
-        number
-            .map(Self)
-            .ok_or_else(|| format!("it is not an integer from 1 to {MAX}"))
+        number.map(Self).ok_or_else(|| format!("it is not an integer from 1 to {MAX}"))
     }
 }

@@ -66,9 +66,7 @@ impl StopSignals {
 #[cfg(windows)]
 impl StopSignals {
     pub fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal::windows::ctrl_c()?,
-        })
+        Ok(Self { interrupt: signal::windows::ctrl_c()? })
     }
 
     async fn next(&mut self) {

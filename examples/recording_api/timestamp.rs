@@ -53,10 +53,7 @@ impl fmt::Display for Timestamp {
         let (hour, minute) = (time / HOUR, time % HOUR / MINUTE);
         let (second, millisecond) = (time % MINUTE / SECOND, time % SECOND);
         write!(f, "{year:04}-{month:02}-{day:02}")?;
-        write!(
-            f,
-            "T{hour:02}:{minute:02}:{second:02}.{millisecond:03}+0000"
-        )
+        write!(f, "T{hour:02}:{minute:02}:{second:02}.{millisecond:03}+0000")
     }
 }
 
@@ -79,10 +76,7 @@ fn parse(text: &str) -> Option<Timestamp> {
         return None;
     }
     let number = |from: usize, digits: usize, most: i64| -> Option<i64> {
-        text.get(from..from + digits)?
-            .parse()
-            .ok()
-            .filter(|number| *number <= most)
+        text.get(from..from + digits)?.parse().ok().filter(|number| *number <= most)
     };
     let (year, month, day) = (number(0, 4, 2999)?, number(5, 2, 12)?, number(8, 2, 31)?);
     let days = days_since_1970(year, month, day);
@@ -117,11 +111,7 @@ const fn date_of(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
     (year, month, day)
 }

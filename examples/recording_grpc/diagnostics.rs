@@ -51,9 +51,7 @@ impl Diagnostics for Failures {
         &self,
         _: Request<Nothing>,
     ) -> Result<Response<Self::PanicInStreamStream>, Status> {
-        Ok(Response::new(Box::pin(
-            two_and_a_panic().map(|data| Ok(Chunk { data })),
-        )))
+        Ok(Response::new(Box::pin(two_and_a_panic().map(|data| Ok(Chunk { data })))))
     }
 
     async fn sleep(&self, _: Request<Nothing>) -> Result<Response<Nothing>, Status> {

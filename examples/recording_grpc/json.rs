@@ -35,11 +35,6 @@ async fn one(Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
 }
 
 fn described(recording: Recording) -> Value {
-    let Recording {
-        id,
-        caller,
-        agent,
-        seconds,
-    } = recording;
+    let Recording { id, caller, agent, seconds } = recording;
     json!({ "id": id, "caller": caller, "agent": agent, "seconds": seconds })
 }

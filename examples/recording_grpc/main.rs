@@ -97,10 +97,7 @@ fn contract(options: &Options) -> Result<ContractLayer, BoxError> {
 
 /// The client is told nothing of it but the code.
 fn log_panic(panic: &PanicReport<'_>) {
-    eprintln!(
-        "{} {} panicked ({:?}): {}",
-        panic.method, panic.uri, panic.place, panic.message
-    );
+    eprintln!("{} {} panicked ({:?}): {}", panic.method, panic.uri, panic.place, panic.message);
 }
 
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {
@@ -136,11 +133,7 @@ fn routes(with_diagnostics: bool) -> Routes {
         json = json.merge(connect::routes());
     }
     let routes = Routes::from(json).add_service(web.layer(recordings::service()));
-    if with_diagnostics {
-        routes.add_service(web.layer(diagnostics::service()))
-    } else {
-        routes
-    }
+    if with_diagnostics { routes.add_service(web.layer(diagnostics::service())) } else { routes }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, BoxError> {

@@ -33,9 +33,7 @@ const RECORDINGS: [(&str, &str, &str, u32); 4] = [
 ];
 
 pub fn service() -> RecordingsServer<Library> {
-    RecordingsServer::new(Library)
-        .accept_compressed(Gzip)
-        .send_compressed(Gzip)
+    RecordingsServer::new(Library).accept_compressed(Gzip).send_compressed(Gzip)
 }
 
 /// The recordings whose caller or agent contains `text`.
@@ -80,11 +78,7 @@ impl Recordings for Library {
         let audio: Vec<u8> = (0..=u8::MAX).cycle().take(seconds * SECOND).collect();
         let pieces: Vec<_> = audio
             .chunks(PIECE)
-            .map(|piece| {
-                Ok(PlayResponse {
-                    audio: piece.to_vec().into(),
-                })
-            })
+            .map(|piece| Ok(PlayResponse { audio: piece.to_vec().into() }))
             .collect();
         Ok(Response::new(tokio_stream::iter(pieces)))
     }

@@ -55,12 +55,7 @@ impl Rules {
         [exposed, max_age]: [Option<HeaderValue>; 2],
         origin_header: OriginHeader,
     ) -> Self {
-        for value in origins
-            .iter()
-            .chain([&methods, &headers])
-            .chain(&exposed)
-            .chain(&max_age)
-        {
+        for value in origins.iter().chain([&methods, &headers]).chain(&exposed).chain(&max_age) {
             // The first clone of `Bytes` made from a `Vec` allocates its reference count: here,
             // not on a request.
             drop(value.clone());
@@ -140,10 +135,7 @@ impl Answer {
         }
         insert(ACCESS_CONTROL_ALLOW_HEADERS, rules.headers.clone());
         insert(ACCESS_CONTROL_ALLOW_METHODS, rules.methods.clone());
-        insert(
-            ACCESS_CONTROL_ALLOW_CREDENTIALS,
-            HeaderValue::from_static("true"),
-        );
+        insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         if self.is_preflight {
             if let Some(max_age) = &rules.max_age {
                 insert(ACCESS_CONTROL_MAX_AGE, max_age.clone());
@@ -201,25 +193,15 @@ mod tests {
         for (expected, lines) in [
             (Some("Origin"), &[][..]),
             (Some("Accept, Origin"), &["Accept"]),
-            (
-                Some("Accept, Accept-Encoding, Origin"),
-                &["Accept", "Accept-Encoding"],
-            ),
+            (Some("Accept, Accept-Encoding, Origin"), &["Accept", "Accept-Encoding"]),
             (Some("X-Origin, Origin"), &["X-Origin"]),
             (None, &["*"]),
             (None, &["Accept, *"]),
             (None, &["Accept", "a , ORIGIN\t"]),
         ] {
-            let headers = lines
-                .iter()
-                .map(|line| (VARY, HeaderValue::from_static(line)))
-                .collect();
+            let headers = lines.iter().map(|line| (VARY, HeaderValue::from_static(line))).collect();
             let value = vary_with_origin(&headers);
-            assert_eq!(
-                value.as_ref().map(|v| v.to_str().unwrap()),
-                expected,
-                "{lines:?}"
-            );
+            assert_eq!(value.as_ref().map(|v| v.to_str().unwrap()), expected, "{lines:?}");
         }
     }
 
@@ -228,20 +210,12 @@ mod tests {
         let mut headers = HeaderMap::new();
         for n in 0.. {
             let name = HeaderName::try_from(format!("x-{n}")).unwrap();
-            if headers
-                .try_insert(name, HeaderValue::from_static(""))
-                .is_err()
-            {
+            if headers.try_insert(name, HeaderValue::from_static("")).is_err() {
                 break;
             }
         }
         let value = || HeaderValue::from_static("v");
-        let rules = Rules::new(
-            vec![value()],
-            [value(), value()],
-            [None, None],
-            OriginHeader::Both,
-        );
+        let rules = Rules::new(vec![value()], [value(), value()], [None, None], OriginHeader::Both);
         let answer = Answer::new(Arc::new(rules), &Method::GET, &HeaderMap::new(), true);
         let before = headers.len();
         answer.write(&mut headers);

@@ -51,9 +51,7 @@ enum Kind {
 impl CorsPolicyHandle {
     /// A handle whose first policy is `policy`.
     pub fn new(policy: CorsPolicy) -> Self {
-        Self {
-            rules: Arc::new(ArcSwap::new(policy.into_rules())),
-        }
+        Self { rules: Arc::new(ArcSwap::new(policy.into_rules())) }
     }
 
     /// Replaces the policy for every request that comes from now on.
@@ -82,16 +80,12 @@ impl CorsPolicySource {
 
 impl From<CorsPolicy> for CorsPolicySource {
     fn from(policy: CorsPolicy) -> Self {
-        Self {
-            kind: Kind::Fixed(policy.into_rules()),
-        }
+        Self { kind: Kind::Fixed(policy.into_rules()) }
     }
 }
 
 impl From<CorsPolicyHandle> for CorsPolicySource {
     fn from(handle: CorsPolicyHandle) -> Self {
-        Self {
-            kind: Kind::Live(handle.rules),
-        }
+        Self { kind: Kind::Live(handle.rules) }
     }
 }

@@ -112,9 +112,7 @@ pin_project! {
 impl CorsContractLayer {
     /// By this [`CorsPolicy`], or by the policy that a [`CorsPolicyHandle`] has when a request comes.
     pub fn new(policy: impl Into<CorsPolicySource>) -> Self {
-        Self {
-            policy: policy.into(),
-        }
+        Self { policy: policy.into() }
     }
 }
 
@@ -122,10 +120,7 @@ impl<S> Layer<S> for CorsContractLayer {
     type Service = CorsContract<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CorsContract {
-            inner,
-            policy: self.policy.clone(),
-        }
+        CorsContract { inner, policy: self.policy.clone() }
     }
 }
 
@@ -148,15 +143,9 @@ where
         let answer = self.policy.answer(request.method(), request.headers());
         if answer.is_preflight() {
             give_back_readiness(&mut self.inner);
-            ResponseFuture {
-                inner: ShortCircuit::decided(Preflight),
-                answer,
-            }
+            ResponseFuture { inner: ShortCircuit::decided(Preflight), answer }
         } else {
-            ResponseFuture {
-                inner: ShortCircuit::inner(self.inner.call(request)),
-                answer,
-            }
+            ResponseFuture { inner: ShortCircuit::inner(self.inner.call(request)), answer }
         }
     }
 }

@@ -51,30 +51,15 @@ const FORBIDDEN_REQUEST_FIELDS: [&str; 22] = [
 const FORBIDDEN_REQUEST_PREFIXES: [&str; 2] = ["proxy-", "sec-"];
 
 /// Fields that RFC 9110 gives a meaning in responses only.
-const RESPONSE_FIELDS: [&str; 7] = [
-    "accept-ranges",
-    "age",
-    "location",
-    "retry-after",
-    "server",
-    "vary",
-    "www-authenticate",
-];
+const RESPONSE_FIELDS: [&str; 7] =
+    ["accept-ranges", "age", "location", "retry-after", "server", "vary", "www-authenticate"];
 
 /// Forbidden response-header names (Fetch, 2.2.2 "Headers").
 const FORBIDDEN_RESPONSE_FIELDS: [&str; 2] = ["set-cookie", "set-cookie2"];
 
 /// Fields that RFC 9110 and Fetch give a meaning in requests only.
-const REQUEST_FIELDS: [&str; 8] = [
-    "authorization",
-    "cookie",
-    "expect",
-    "host",
-    "origin",
-    "referer",
-    "te",
-    "user-agent",
-];
+const REQUEST_FIELDS: [&str; 8] =
+    ["authorization", "cookie", "expect", "host", "origin", "referer", "te", "user-agent"];
 
 /// What one of the lists may hold.
 struct Rules {
@@ -159,11 +144,7 @@ fn corrected(kind: Kind, name: &str) -> Vec<String> {
         Kind::NotAToken => {
             let items: Vec<_> = name.split(',').map(str::trim).collect();
             let are_tokens = items.iter().all(|item| is_token(item));
-            items
-                .into_iter()
-                .filter(|_| are_tokens)
-                .map(str::to_owned)
-                .collect()
+            items.into_iter().filter(|_| are_tokens).map(str::to_owned).collect()
         }
         _ => Vec::new(),
     }
@@ -197,9 +178,7 @@ fn method_fault(name: &str) -> Option<Kind> {
 fn request_field_fault(name: &str) -> Option<Kind> {
     let lower = name.to_ascii_lowercase();
     if contains(&FORBIDDEN_REQUEST_FIELDS, name)
-        || FORBIDDEN_REQUEST_PREFIXES
-            .iter()
-            .any(|prefix| lower.starts_with(prefix))
+        || FORBIDDEN_REQUEST_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
     {
         Some(Kind::Forbidden)
     } else if lower.starts_with("access-control-") || contains(&RESPONSE_FIELDS, name) {
@@ -264,18 +243,10 @@ mod tests {
             (request_field_fault, "Cookie", Some(Kind::Forbidden)),
             (request_field_fault, "SEC-", Some(Kind::Forbidden)),
             (request_field_fault, "Vary", Some(Kind::WrongDirection)),
-            (
-                request_field_fault,
-                "Access-Control-Allow-Origin",
-                Some(Kind::WrongDirection),
-            ),
+            (request_field_fault, "Access-Control-Allow-Origin", Some(Kind::WrongDirection)),
             (exposed_field_fault, "ETag", None),
             (exposed_field_fault, "Set-Cookie", Some(Kind::Forbidden)),
-            (
-                exposed_field_fault,
-                "User-Agent",
-                Some(Kind::WrongDirection),
-            ),
+            (exposed_field_fault, "User-Agent", Some(Kind::WrongDirection)),
             (exposed_field_fault, "X Y", Some(Kind::NotAToken)),
         ] {
             assert_eq!(fault(name), kind, "{name}");

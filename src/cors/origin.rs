@@ -67,11 +67,7 @@ impl Origin {
         let host = parse_host(host)?;
         check_port(port, scheme)?;
         let value = HeaderValue::from_str(text).map_err(|_| Kind::NotPrintableAscii)?;
-        Ok(Self {
-            value,
-            scheme,
-            host,
-        })
+        Ok(Self { value, scheme, host })
     }
 
     /// The origin of a page at `url`, as the URL Standard parses it.
@@ -127,9 +123,7 @@ fn corrected_one(text: &str) -> Option<String> {
     let mut url = Url::parse(text.trim_matches(is_wrapping)).ok()?;
     let name = url.host_str()?.trim_end_matches('.').to_owned();
     url.set_host(Some(&name)).ok()?;
-    Origin::of_url(url.as_str())
-        .ok()
-        .map(|origin| origin.to_text())
+    Origin::of_url(url.as_str()).ok().map(|origin| origin.to_text())
 }
 
 fn split_port(rest: &str) -> Result<(&str, Option<&str>), Kind> {
@@ -184,9 +178,7 @@ fn check_labels(name: &str) -> Result<(), Kind> {
         (1..=MAX_LABEL).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     match name.split('.').all(is_label) {
         false => Err(Kind::Host),
@@ -214,54 +206,22 @@ mod tests {
     #[test]
     fn what_is_not_a_serialized_origin_is_named_and_corrected() {
         for (text, kind, expected) in [
-            (
-                "https://App.example.com",
-                Kind::Case,
-                "https://app.example.com",
-            ),
-            (
-                "HTTPS://app.example.com",
-                Kind::NotSchemeAndHost,
-                "https://app.example.com",
-            ),
-            (
-                "https://bücher.example",
-                Kind::NotPrintableAscii,
-                "https://xn--bcher-kva.example",
-            ),
-            (
-                "https://app.example.com.",
-                Kind::TrailingDot,
-                "https://app.example.com",
-            ),
-            (
-                "https://app.example.com:08443",
-                Kind::Port,
-                "https://app.example.com:8443",
-            ),
+            ("https://App.example.com", Kind::Case, "https://app.example.com"),
+            ("HTTPS://app.example.com", Kind::NotSchemeAndHost, "https://app.example.com"),
+            ("https://bücher.example", Kind::NotPrintableAscii, "https://xn--bcher-kva.example"),
+            ("https://app.example.com.", Kind::TrailingDot, "https://app.example.com"),
+            ("https://app.example.com:08443", Kind::Port, "https://app.example.com:8443"),
             ("https://app.example.com:+8443", Kind::Port, ""),
             ("https://", Kind::Host, ""),
             ("https://.", Kind::TrailingDot, ""),
-            (
-                "https://a.example\\b",
-                Kind::MoreThanOrigin,
-                "https://a.example",
-            ),
+            ("https://a.example\\b", Kind::MoreThanOrigin, "https://a.example"),
             ("https://[::1%25lo]", Kind::Ipv6, ""),
-            (
-                "https://[2001:DB8::1]",
-                Kind::Ipv6NotCanonical,
-                "https://[2001:db8::1]",
-            ),
+            ("https://[2001:DB8::1]", Kind::Ipv6NotCanonical, "https://[2001:db8::1]"),
             ("a://b", Kind::Scheme, ""),
             ("://b", Kind::NotSchemeAndHost, ""),
             ("", Kind::NotSchemeAndHost, ""),
             ("app.example.com", Kind::NotSchemeAndHost, ""),
-            (
-                "https://a.example/?x=1,2",
-                Kind::MoreThanOrigin,
-                "https://a.example",
-            ),
+            ("https://a.example/?x=1,2", Kind::MoreThanOrigin, "https://a.example"),
             (
                 "https://a.example/,https://b.example:444",
                 Kind::MoreThanOrigin,
@@ -287,30 +247,20 @@ mod tests {
             (true, "http://128.0.0.1"),
             (true, "http://[::ffff:7f00:1]"),
         ] {
-            assert_eq!(
-                Origin::parse(text).unwrap().is_insecure(),
-                insecure,
-                "{text}"
-            );
+            assert_eq!(Origin::parse(text).unwrap().is_insecure(), insecure, "{text}");
         }
     }
 
     #[test]
     fn a_url_has_the_origin_that_a_browser_gives_it() {
         for (url, expected) in [
-            (
-                " https://user:pw@App.Example.com:443/a?b#c ",
-                Ok("https://app.example.com"),
-            ),
+            (" https://user:pw@App.Example.com:443/a?b#c ", Ok("https://app.example.com")),
             ("http://0x7f.1:80", Ok("http://127.0.0.1")),
             ("https:app.example.com", Ok("https://app.example.com")),
             ("https://ａpp.example", Ok("https://app.example")),
             ("app.example.com", Err(Kind::NotSchemeAndHost)),
             ("localhost:3000", Err(Kind::NotSchemeAndHost)),
-            (
-                "blob:https://app.example.com/1",
-                Err(Kind::NotSchemeAndHost),
-            ),
+            ("blob:https://app.example.com/1", Err(Kind::NotSchemeAndHost)),
             ("ftp://app.example.com", Err(Kind::Scheme)),
             ("https://app.example.com./", Err(Kind::TrailingDot)),
             ("https://1.2.3.4.5/", Err(Kind::Ipv4)),

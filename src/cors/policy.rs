@@ -176,9 +176,7 @@ impl CorsPolicyBuilder {
             (Ok(origins), Ok(methods), Ok(headers), Ok(exposed), Ok(max_age)) => {
                 let optional = [exposed, max_age];
                 let rules = Rules::new(origins, [methods, headers], optional, self.origin_header);
-                Ok(CorsPolicy {
-                    rules: Arc::new(rules),
-                })
+                Ok(CorsPolicy { rules: Arc::new(rules) })
             }
             (origins, methods, headers, exposed, max_age) => {
                 let problems = [
@@ -188,19 +186,14 @@ impl CorsPolicyBuilder {
                     exposed.err(),
                     max_age.map_err(|problem| vec![problem]).err(),
                 ];
-                Err(CorsPolicyError::new(
-                    problems.into_iter().flatten().flatten().collect(),
-                ))
+                Err(CorsPolicyError::new(problems.into_iter().flatten().flatten().collect()))
             }
         }
     }
 }
 
 fn owned(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
-    names
-        .into_iter()
-        .map(|name| name.as_ref().to_owned())
-        .collect()
+    names.into_iter().map(|name| name.as_ref().to_owned()).collect()
 }
 
 // ===== text into values =====
@@ -231,22 +224,14 @@ fn parse_server_urls(
             Ok(origin) => origins.push(origin.into_value()),
         }
     }
-    if problems.is_empty() {
-        Ok(origins)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(origins) } else { Err(problems) }
 }
 
 fn parse_max_age(max_age: Duration) -> Result<HeaderValue, Problem> {
     if max_age <= MAX_MAX_AGE && max_age.subsec_nanos() == 0 {
         Ok(HeaderValue::from(max_age.as_secs()))
     } else {
-        Err(Problem::new(
-            Setting::MaxAge,
-            Kind::OutOfRange,
-            format!("{max_age:?}"),
-        ))
+        Err(Problem::new(Setting::MaxAge, Kind::OutOfRange, format!("{max_age:?}")))
     }
 }
 

@@ -127,9 +127,7 @@ impl fmt::Display for CorsPolicyError {
             1 => f.write_str("1 problem with the CORS policy:")?,
             n => write!(f, "{n} problems with the CORS policy:")?,
         }
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n- {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n- {problem}"))
     }
 }
 
@@ -150,12 +148,7 @@ impl CorsPolicyProblem {
         kind: CorsPolicyProblemKind,
         value: impl Into<String>,
     ) -> Self {
-        Self {
-            setting,
-            kind,
-            value: value.into(),
-            corrected: Vec::new(),
-        }
+        Self { setting, kind, value: value.into(), corrected: Vec::new() }
     }
 
     pub(super) fn with_corrected(mut self, corrected: Vec<String>) -> Self {

@@ -34,12 +34,7 @@ mod tests {
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         lines
             .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            })
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
     }
 
@@ -49,11 +44,7 @@ mod tests {
         let fields = ("access-control-request-headers", "authorization");
         for (expected, method, lines) in [
             (true, "OPTIONS", &[("origin", ""), asked][..]),
-            (
-                true,
-                "OPTIONS",
-                &[("origin", "a"), ("origin", "b"), asked, asked],
-            ),
+            (true, "OPTIONS", &[("origin", "a"), ("origin", "b"), asked, asked]),
             (false, "OPTIONS", &[asked]),
             (false, "OPTIONS", &[("origin", "https://a.example"), fields]),
             (false, "OPTIONS", &[]),
@@ -61,11 +52,7 @@ mod tests {
             (false, "GET", &[("origin", "https://a.example"), asked]),
         ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            assert_eq!(
-                is_preflight(&method, &headers(lines)),
-                expected,
-                "{method} {lines:?}"
-            );
+            assert_eq!(is_preflight(&method, &headers(lines)), expected, "{method} {lines:?}");
         }
     }
 
@@ -77,11 +64,7 @@ mod tests {
             (Some(""), &[("origin", "")]),
             (None, &[("origin", "a"), ("origin", "a")]),
         ] {
-            assert_eq!(
-                only_origin(&headers(lines)),
-                expected.map(str::as_bytes),
-                "{lines:?}"
-            );
+            assert_eq!(only_origin(&headers(lines)), expected.map(str::as_bytes), "{lines:?}");
         }
     }
 }

@@ -78,13 +78,13 @@ impl Call {
         }
         let code = Code::of(cause, status);
         self.write_head(code, headers);
-        let body = self
-            .content(code)
-            .filter(|_| *method != Method::HEAD)
-            .map_or_else(ResponseBody::head_only, |content| {
+        let body = self.content(code).filter(|_| *method != Method::HEAD).map_or_else(
+            ResponseBody::head_only,
+            |content| {
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
                 ResponseBody::written(content)
-            });
+            },
+        );
         *response.status_mut() = match self.protocol {
             Protocol::ConnectUnary => code.connect_status(status),
             // The call failed; the exchange in HTTP did not.

@@ -97,11 +97,9 @@ impl Foreign {
     pub(super) fn description(&self) -> &str {
         match self {
             Self::Envelope(envelope) => &envelope.description,
-            Self::Problem(problem) => problem
-                .detail
-                .as_str()
-                .or(problem.title.as_str())
-                .unwrap_or_default(),
+            Self::Problem(problem) => {
+                problem.detail.as_str().or(problem.title.as_str()).unwrap_or_default()
+            }
             Self::Text(text) => from_utf8(text).unwrap_or_default(),
             Self::Nothing => "",
         }
@@ -127,12 +125,7 @@ impl Foreign {
 
 impl Default for Problem {
     fn default() -> Self {
-        Self {
-            title: Value::Null,
-            detail: Value::Null,
-            code: Value::Null,
-            _others: IgnoredAny,
-        }
+        Self { title: Value::Null, detail: Value::Null, code: Value::Null, _others: IgnoredAny }
     }
 }
 
@@ -251,10 +244,6 @@ impl Content {
     }
 
     fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() {
-            self.first
-        } else {
-            self.joined.freeze()
-        }
+        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
 }

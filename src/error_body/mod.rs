@@ -175,14 +175,9 @@ type OnRewrite = dyn Fn(&RewriteReport<'_>) + Send + Sync;
 impl ErrorBodyLayer {
     /// Writes the contract's envelope; `uri` is the path alone.
     pub fn new() -> Self {
-        let rules = Rules {
-            format: EnvelopeFormat,
-            uri: UriRule::default(),
-            on_rewrite: Hook::NONE,
-        };
-        Self {
-            rules: Arc::new(rules),
-        }
+        let rules =
+            Rules { format: EnvelopeFormat, uri: UriRule::default(), on_rewrite: Hook::NONE };
+        Self { rules: Arc::new(rules) }
     }
 }
 
@@ -204,18 +199,8 @@ impl<F: Clone> ErrorBodyLayer<F> {
 
     /// Writes error bodies in another format.
     pub fn format<G: ErrorFormat>(self, format: G) -> ErrorBodyLayer<G> {
-        let Rules {
-            uri,
-            on_rewrite,
-            format: _,
-        } = Arc::unwrap_or_clone(self.rules);
-        ErrorBodyLayer {
-            rules: Arc::new(Rules {
-                format,
-                uri,
-                on_rewrite,
-            }),
-        }
+        let Rules { uri, on_rewrite, format: _ } = Arc::unwrap_or_clone(self.rules);
+        ErrorBodyLayer { rules: Arc::new(Rules { format, uri, on_rewrite }) }
     }
 
     /// Calls `hook` for each error body, before it is sent. A panic in it is swallowed.
@@ -238,10 +223,7 @@ impl<S, F> Layer<S> for ErrorBodyLayer<F> {
     type Service = ErrorBody<S, F>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ErrorBody {
-            inner,
-            rules: Arc::clone(&self.rules),
-        }
+        ErrorBody { inner, rules: Arc::clone(&self.rules) }
     }
 }
 
@@ -358,11 +340,7 @@ impl<F: ErrorFormat> Rules<F> {
         let length = (!to_head).then_some(bytes.len());
         remove_old_headers(response.headers_mut(), status);
         set_headers(response.headers_mut(), content_type, length);
-        let body = if to_head {
-            ResponseBody::head_only()
-        } else {
-            ResponseBody::written(bytes)
-        };
+        let body = if to_head { ResponseBody::head_only() } else { ResponseBody::written(bytes) };
         response.map(|()| body)
     }
 
@@ -427,12 +405,7 @@ impl<F: ErrorFormat> Rules<F> {
         record(head, status, source);
         self.on_rewrite.run(|hook| {
             let uri = head.report_uri();
-            hook(&RewriteReport {
-                method: head.method(),
-                uri: uri.as_str(),
-                status,
-                source,
-            });
+            hook(&RewriteReport { method: head.method(), uri: uri.as_str(), status, source });
         });
     }
 }
@@ -452,11 +425,7 @@ fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderV
 }
 
 fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {
-    while let Some(old) = headers
-        .keys()
-        .find(|name| describes_old_body(name, status))
-        .cloned()
-    {
+    while let Some(old) = headers.keys().find(|name| describes_old_body(name, status)).cloned() {
         headers.remove(old);
     }
 }
@@ -465,10 +434,7 @@ fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {
 fn set_headers(headers: &mut HeaderMap, content_type: HeaderValue, length: Option<usize>) {
     // At once, for these and for those of the CORS layer outside: a map that grows twice copies twice.
     let _ = headers.try_reserve(4 + 7);
-    let always = [
-        (CONTENT_TYPE, Some(content_type)),
-        (CONTENT_LENGTH, length.map(length_value)),
-    ];
+    let always = [(CONTENT_TYPE, Some(content_type)), (CONTENT_LENGTH, length.map(length_value))];
     let if_absent = [
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -506,11 +472,8 @@ const fn three_digits() -> [[u8; 3]; 900] {
     let mut table = [[b'0'; 3]; 900];
     let mut n = 100;
     while n < 1000 {
-        table[n - 100] = [
-            b'0' + (n / 100) as u8,
-            b'0' + (n / 10 % 10) as u8,
-            b'0' + (n % 10) as u8,
-        ];
+        table[n - 100] =
+            [b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
         n += 1;
     }
     table

@@ -13,15 +13,9 @@ pub(super) fn sanitised(text: &str, max: usize) -> Cow<'_, str> {
     if is_safe(text, max) {
         return Cow::Borrowed(text);
     }
-    let words = text
-        .split(|c| c == ' ' || is_unsafe(c))
-        .filter(|word| !word.is_empty());
+    let words = text.split(|c| c == ' ' || is_unsafe(c)).filter(|word| !word.is_empty());
     let mut line = words.collect::<Vec<_>>().join(" ");
-    if let Some((last, _)) = line
-        .char_indices()
-        .nth(max)
-        .and(line.char_indices().nth(max - 1))
-    {
+    if let Some((last, _)) = line.char_indices().nth(max).and(line.char_indices().nth(max - 1)) {
         line.truncate(last);
         line.push('…');
     }
@@ -58,14 +52,8 @@ mod tests {
 
     #[test]
     fn a_plain_line_is_sent_as_it_is_and_not_copied() {
-        assert!(matches!(
-            sanitised("a plain line", 12),
-            Cow::Borrowed("a plain line")
-        ));
-        assert_eq!(
-            sanitised("Ünïcode \"stays\" \\ too", 99),
-            "Ünïcode \"stays\" \\ too"
-        );
+        assert!(matches!(sanitised("a plain line", 12), Cow::Borrowed("a plain line")));
+        assert_eq!(sanitised("Ünïcode \"stays\" \\ too", 99), "Ünïcode \"stays\" \\ too");
     }
 
     #[test]
@@ -89,9 +77,6 @@ mod tests {
         assert_eq!(sanitised("abcde\n", 5), "abcde");
         assert_eq!(sanitised("abcd ef", 5), "abcd…");
         assert_eq!(sanitised(" a\nb\n", 3), "a b");
-        assert_eq!(
-            sanitised(&"x".repeat(513), MAX_DESCRIPTION).chars().count(),
-            512
-        );
+        assert_eq!(sanitised(&"x".repeat(513), MAX_DESCRIPTION).chars().count(), 512);
     }
 }

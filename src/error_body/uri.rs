@@ -70,11 +70,7 @@ impl FromStr for PublicUrl {
     fn from_str(value: &str) -> Result<Self, Self::Err> {
         let fail = |problems, corrected| {
             let value = masked(value);
-            Err(PublicUrlError {
-                value,
-                problems,
-                corrected,
-            })
+            Err(PublicUrlError { value, problems, corrected })
         };
         let mut url = match http_url(value) {
             Ok(url) => url,
@@ -87,26 +83,16 @@ impl FromStr for PublicUrl {
         url.set_fragment(None);
         let url = url.as_str().trim_end_matches('/').to_owned();
         match (problems.is_empty(), url.len() <= MAX_PUBLIC_URL) {
-            (true, true) => Ok(Self {
-                path_at: path_at(&url),
-                url,
-            }),
+            (true, true) => Ok(Self { path_at: path_at(&url), url }),
             (false, true) => fail(problems, Some(url)),
-            (_, false) => fail(
-                vec![format!("it is longer than {MAX_PUBLIC_URL} bytes")],
-                None,
-            ),
+            (_, false) => fail(vec![format!("it is longer than {MAX_PUBLIC_URL} bytes")], None),
         }
     }
 }
 
 /// The URL, if it is one of http with its two slashes; the URL Standard would add them silently.
 fn http_url(value: &str) -> Result<Url, String> {
-    let is_http = |scheme: &str| {
-        ["http", "https"]
-            .iter()
-            .any(|h| scheme.eq_ignore_ascii_case(h))
-    };
+    let is_http = |scheme: &str| ["http", "https"].iter().any(|h| scheme.eq_ignore_ascii_case(h));
     match value.split_once("://") {
         Some((scheme, rest)) if is_http(scheme) && !rest.starts_with(['/', '?', '#']) => {
             Url::parse(value).map_err(|error| error.to_string())
@@ -162,12 +148,7 @@ impl fmt::Display for PublicUrl {
 
 impl fmt::Display for PublicUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "public URL {:?}: {}",
-            self.value,
-            self.problems.join("; ")
-        )?;
+        write!(f, "public URL {:?}: {}", self.value, self.problems.join("; "))?;
         match &self.corrected {
             Some(corrected) => write!(f, "; use {corrected:?}"),
             None => f.write_str("; use one like \"https://api.example.com\""),
@@ -266,10 +247,7 @@ mod tests {
     #[test]
     fn a_public_url_is_put_before_the_path() {
         let public_url = "https://api.example.com:8443/v1//".parse().ok();
-        let rule = UriRule {
-            public_url,
-            keep_query: None,
-        };
+        let rule = UriRule { public_url, keep_query: None };
         for (target, expected) in [
             ("/x?token=s", "https://api.example.com:8443/v1/x"),
             ("//x", "https://api.example.com:8443/v1//x"),
@@ -287,10 +265,7 @@ mod tests {
             ("http://[::1]:8080", "http://[::1]:8080/x"),
             ("http://[::1]/a|[b]/", "http://[::1]/a%7C%5Bb%5D/x"),
         ] {
-            let rule = UriRule {
-                public_url: url.parse().ok(),
-                keep_query: None,
-            };
+            let rule = UriRule { public_url: url.parse().ok(), keep_query: None };
             assert_eq!(shown(&rule, "/x"), expected);
         }
     }
@@ -304,10 +279,7 @@ mod tests {
         let page = keep(&["page"]);
         assert_eq!(shown(&page, "/x?token=s&page=2"), "/x?token=***&page=2");
         assert_eq!(shown(&page, "/x?page"), "/x?page");
-        assert_eq!(
-            shown(&page, "/x?secret&=v&page=%22&a=b=c"),
-            "/x?***&=***&page=%22&a=***"
-        );
+        assert_eq!(shown(&page, "/x?secret&=v&page=%22&a=b=c"), "/x?***&=***&page=%22&a=***");
         assert_eq!(shown(&keep(&[]), "/x?page=2"), "/x?page=***");
         assert_eq!(shown(&page, "/x"), "/x");
     }
@@ -316,10 +288,7 @@ mod tests {
     fn a_public_url_is_parsed_by_the_url_standard() {
         for (value, expected) in [
             ("http://localhost:8080", "http://localhost:8080"),
-            (
-                "HTTPS://Bücher.example:443/",
-                "https://xn--bcher-kva.example",
-            ),
+            ("HTTPS://Bücher.example:443/", "https://xn--bcher-kva.example"),
             ("http://[::1]:80/a/b/", "http://[::1]/a/b"),
         ] {
             assert_eq!(value.parse::<PublicUrl>().unwrap().to_string(), expected);
@@ -327,38 +296,21 @@ mod tests {
         for (value, problem) in [
             ("http://a:99999", "invalid port number"),
             ("http://", "empty host"),
-            (
-                "http://user:secret@a b",
-                "invalid international domain name",
-            ),
+            ("http://user:secret@a b", "invalid international domain name"),
         ] {
             let error = value.parse::<PublicUrl>().unwrap_err().to_string();
-            assert!(
-                error.contains(problem) && !error.contains("secret"),
-                "{error}"
-            );
+            assert!(error.contains(problem) && !error.contains("secret"), "{error}");
         }
         let long = format!("https://a.example/{}", "a".repeat(1024));
         let error = long.parse::<PublicUrl>().unwrap_err().to_string();
         assert!(error.contains("longer than 1024 bytes"), "{error}");
-        for value in [
-            "",
-            "api.example.com",
-            "ftp://a.example",
-            "http:/a.example",
-            "http:///a",
-            "/a",
-        ] {
+        for value in
+            ["", "api.example.com", "ftp://a.example", "http:/a.example", "http:///a", "/a"]
+        {
             let error = value.parse::<PublicUrl>().unwrap_err().to_string();
-            assert!(
-                error.contains("not an absolute http or https URL with a host"),
-                "{error}"
-            );
+            assert!(error.contains("not an absolute http or https URL with a host"), "{error}");
         }
-        let error = "http://a.example/a b#f"
-            .parse::<PublicUrl>()
-            .unwrap_err()
-            .to_string();
+        let error = "http://a.example/a b#f".parse::<PublicUrl>().unwrap_err().to_string();
         assert!(error.contains("fragment; it has white space"), "{error}");
     }
 }

@@ -69,21 +69,8 @@ struct Members {
 impl From<Shape> for Envelope {
     fn from(shape: Shape) -> Self {
         let (Shape::Wrapped { error, .. } | Shape::Bare(error)) = shape;
-        let Members {
-            http_method,
-            title,
-            description,
-            code,
-            uri,
-            _others,
-        } = error;
-        Self {
-            http_method,
-            title,
-            description,
-            code,
-            uri,
-        }
+        let Members { http_method, title, description, code, uri, _others } = error;
+        Self { http_method, title, description, code, uri }
     }
 }
 
@@ -197,9 +184,9 @@ impl<'a> Text<'a> {
         reason = "without an early end, which costs more than it saves: most texts are plain"
     )]
     fn of(text: &'a str) -> Self {
-        let is_plain = text.bytes().fold(true, |all, byte| {
-            all & (byte >= b' ') & (byte != b'"') & (byte != b'\\')
-        });
+        let is_plain = text
+            .bytes()
+            .fold(true, |all, byte| all & (byte >= b' ') & (byte != b'"') & (byte != b'\\'));
         Self { text, is_plain }
     }
 
@@ -207,11 +194,7 @@ impl<'a> Text<'a> {
     /// backslashes are escaped.
     fn len(&self) -> usize {
         let is_escaped = |byte: &u8| matches!(byte, b'"' | b'\\');
-        let escapes = if self.is_plain {
-            0
-        } else {
-            self.text.bytes().filter(is_escaped).count()
-        };
+        let escapes = if self.is_plain { 0 } else { self.text.bytes().filter(is_escaped).count() };
         self.text.len() + 2 + escapes
     }
 
@@ -289,10 +272,7 @@ mod tests {
         ] {
             let decoded = serde_json::from_str::<Envelope>(json);
             let problem = decoded.expect_err(json).to_string();
-            assert!(
-                problem.contains("an error envelope: http_method"),
-                "{problem}"
-            );
+            assert!(problem.contains("an error envelope: http_method"), "{problem}");
         }
     }
 }

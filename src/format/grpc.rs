@@ -202,12 +202,9 @@ mod tests {
     #[test]
     fn a_code_is_that_of_the_cause_first_and_then_of_the_status() {
         let of = |cause, status| Code::of(cause, StatusCode::from_u16(status).unwrap()) as u8;
-        for (cause, code) in [
-            (Cause::Panic, 13),
-            (Cause::Timeout, 4),
-            (Cause::Overload, 8),
-            (Cause::Upstream, 14),
-        ] {
+        for (cause, code) in
+            [(Cause::Panic, 13), (Cause::Timeout, 4), (Cause::Overload, 8), (Cause::Upstream, 14)]
+        {
             for status in 400..600 {
                 assert_eq!(of(cause, status), code, "{cause:?} {status}");
             }

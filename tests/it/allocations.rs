@@ -124,9 +124,7 @@ fn empty_503() -> Response<Full<Bytes>> {
 }
 
 fn typed_404() -> Response<Full<Bytes>> {
-    ApiError::not_found()
-        .with_description("There is no such recording.")
-        .into_http()
+    ApiError::not_found().with_description("There is no such recording.").into_http()
 }
 
 fn of_urls(urls: &[&str]) -> ContractLayer {
@@ -149,11 +147,7 @@ fn no_layer_allocates_for_a_healthy_request_whose_response_has_room() {
     let grown = [
         above(CorsContractLayer::new(policy()), answering(roomy), ASKED),
         above(ErrorBodyLayer::new(), answering(roomy), ASKED),
-        above(
-            MethodGuardLayer::new([Method::GET]),
-            answering(roomy),
-            ASKED,
-        ),
+        above(MethodGuardLayer::new([Method::GET]), answering(roomy), ASKED),
         above(PanicToErrorLayer::new(), answering(roomy), ASKED),
         above(CatchErrorLayer::new(), answering(roomy), ASKED),
         above(TimeoutLayer::new(MINUTE), answering(roomy), ASKED),
@@ -179,18 +173,12 @@ fn only_the_growth_of_the_responses_own_header_map_allocates() {
 
 #[test]
 fn an_error_body_is_one_buffer_and_one_growth_of_the_header_map() {
-    assert_eq!(
-        above(contract(), answering(text_404), "GET /recordings/7"),
-        3
-    );
+    assert_eq!(above(contract(), answering(text_404), "GET /recordings/7"), 3);
     assert_eq!(above(contract(), answering(empty_503), "GET /"), 3);
     // `ApiError::into_http`, in the service, makes the extensions (3) and a map with room (2).
     assert_eq!(above(contract(), answering(typed_404), "GET /"), 1);
     assert_eq!(total(contract().layer(answering(typed_404)), "GET /"), 6);
-    assert_eq!(
-        above(ErrorBodyLayer::new(), answering(text_404), "GET /"),
-        3
-    );
+    assert_eq!(above(ErrorBodyLayer::new(), answering(text_404), "GET /"), 3);
 }
 
 #[test]

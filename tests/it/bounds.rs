@@ -32,13 +32,7 @@ type StackBody<B> = ResponseBody<GuardedBody<ResponseBody<B>>>;
 #[test]
 fn the_stack_fits_wherever_tower_runs() {
     // Each is an argument that only a fitting function can be.
-    let _ = (
-        under_a_router,
-        on_routes,
-        around_a_router,
-        for_hyper,
-        with_upgrades,
-    );
+    let _ = (under_a_router, on_routes, around_a_router, for_hyper, with_upgrades);
     let _ = (round_a_client, on_lambda, on_lambda_streaming, boxed);
     let _ = (with_limits_inside, with_a_timeout_inside, with_axums_body);
 }
@@ -92,9 +86,8 @@ async fn with_upgrades(io: TokioIo<tokio::net::TcpStream>) {
         Ok::<_, BoxError>(Response::new(request.into_body()))
     });
     let service = TowerToHyperService::new(contract().layer(echo));
-    let served = auto::Builder::new(TokioExecutor::new())
-        .serve_connection_with_upgrades(io, service)
-        .await;
+    let served =
+        auto::Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(io, service).await;
     let _: Result<(), BoxError> = served;
 }
 
@@ -157,10 +150,7 @@ fn with_limits_inside() {
             .service(application::<Full<Bytes>>()),
     );
     is_service(
-        ServiceBuilder::new()
-            .layer(contract())
-            .buffer(100)
-            .service(application::<Full<Bytes>>()),
+        ServiceBuilder::new().layer(contract()).buffer(100).service(application::<Full<Bytes>>()),
     );
 }
 

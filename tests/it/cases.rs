@@ -97,15 +97,13 @@ fn panic_future_and_panic_in_call() {
         let line = format!("{} {} {}", panic.place, panic.uri, panic.message);
         log.lock().unwrap().push(line);
     });
-    let service = contract()
-        .panics(panics)
-        .layer(service_fn(|request: http::Request<_>| {
-            assert!(request.uri().path() != "/call", "secret db pw");
-            async move {
-                assert!(request.uri().path() != "/future", "secret db pw");
-                Ok::<_, BoxError>(Response::new(Full::<Bytes>::from("hello")))
-            }
-        }));
+    let service = contract().panics(panics).layer(service_fn(|request: http::Request<_>| {
+        assert!(request.uri().path() != "/call", "secret db pw");
+        async move {
+            assert!(request.uri().path() != "/future", "secret db pw");
+            Ok::<_, BoxError>(Response::new(Full::<Bytes>::from("hello")))
+        }
+    }));
     for place in ["call", "future"] {
         let sent = ask(service.clone(), &format!("GET /{place}?q"));
         let uri = format!("/{place}");
@@ -113,10 +111,7 @@ fn panic_future_and_panic_in_call() {
         assert_lacks(&sent, "secret");
     }
     assert_eq!(ask(service, "GET /").body(), "hello");
-    assert_eq!(
-        *told.lock().unwrap(),
-        ["call /call secret db pw", "future /future secret db pw"]
-    );
+    assert_eq!(*told.lock().unwrap(), ["call /call secret db pw", "future /future secret db pw"]);
 }
 
 #[test]
@@ -124,9 +119,7 @@ fn err_elapsed() {
     let service = ServiceBuilder::new()
         .layer(contract())
         .timeout(Duration::from_millis(1))
-        .service(service_fn(|_| {
-            std::future::pending::<Result<Response<Full<Bytes>>, BoxError>>()
-        }));
+        .service(service_fn(|_| std::future::pending::<Result<Response<Full<Bytes>>, BoxError>>()));
     let sent = ask(service, "GET /x");
     assert_error(&sent, 503, &envelope("GET", 503, &sentence(503), "/x"));
     assert_eq!(all(&sent, "retry-after"), [""; 0]);
@@ -156,9 +149,7 @@ fn typed_4xx() {
         .with_code(4020)
         .with_title("Card declined")
         .with_description("The card was refused.");
-    let service = contract().layer(answering(move |_| {
-        declined.clone().into_http::<Full<Bytes>>()
-    }));
+    let service = contract().layer(answering(move |_| declined.clone().into_http::<Full<Bytes>>()));
     assert_error(
         &ask(service, "POST /pay"),
         402,
@@ -184,10 +175,7 @@ fn typed_5xx_public() {
 fn what_a_foreign_5xx_says_is_masked() {
     for (inner, secret) in [
         // text_5xx_masked
-        (
-            "500\ncontent-type: text/plain\n\nSELECT 1 on db-7 failed",
-            "db-7",
-        ),
+        ("500\ncontent-type: text/plain\n\nSELECT 1 on db-7 failed", "db-7"),
         // problem_json_5xx
         (
             "502\ncontent-type: application/problem+json\n\n{\"title\":\"t\",\"detail\":\"pg at \
@@ -327,10 +315,7 @@ fn headers_that_speak_of_the_resource_are_kept() {
     ] {
         let sent = sent("GET /x", inner);
         for (name, _) in response(inner).headers() {
-            assert_eq!(
-                all(&sent, name.as_str()),
-                all(&response(inner), name.as_str())
-            );
+            assert_eq!(all(&sent, name.as_str()), all(&response(inner), name.as_str()));
         }
         assert!(sent.body().starts_with(br#"{"http_method":"GET""#));
     }
@@ -346,11 +331,7 @@ fn representation_headers() {
         trailers.insert("x-trailer", HeaderValue::from_static("late"));
         let mut response = Response::new(Script::new([Step::Data(b"x"), Step::Trailers(trailers)]));
         *response.status_mut() = StatusCode::BAD_REQUEST;
-        for name in gone
-            .split(' ')
-            .chain(kept.split(' '))
-            .filter(|n| !n.is_empty())
-        {
+        for name in gone.split(' ').chain(kept.split(' ')).filter(|n| !n.is_empty()) {
             let value = HeaderValue::from_static("v");
             response.headers_mut().insert(name, value);
         }
@@ -363,12 +344,7 @@ fn representation_headers() {
     for name in kept.split(' ') {
         assert_eq!(all(&response, name), ["v"], "{name}");
     }
-    assert!(
-        block_on(response.into_body().collect())
-            .unwrap()
-            .trailers()
-            .is_none()
-    );
+    assert!(block_on(response.into_body().collect()).unwrap().trailers().is_none());
 }
 
 #[test]
@@ -379,20 +355,12 @@ fn query_redaction() {
     };
     let expected = |uri| envelope("GET", 404, &sentence(404), uri);
     assert_eq!(told(ErrorBodyLayer::new()), expected("/x"));
-    assert_eq!(
-        told(ErrorBodyLayer::new().keep_query(["page"])),
-        expected("/x?token=***&page=2")
-    );
+    assert_eq!(told(ErrorBodyLayer::new().keep_query(["page"])), expected("/x?token=***&page=2"));
 }
 
 #[test]
 fn accept_ignored() {
-    for accept in [
-        "",
-        "\naccept: text/html",
-        "\naccept: application/xml",
-        "\naccept: */*;q=0",
-    ] {
+    for accept in ["", "\naccept: text/html", "\naccept: application/xml", "\naccept: */*;q=0"] {
         let sent = sent(&format!("GET /x{accept}"), "404");
         assert_error(&sent, 404, &envelope("GET", 404, &sentence(404), "/x"));
         assert_eq!(all(&sent, "vary"), [""; 0]);
@@ -409,17 +377,13 @@ fn cors() {
         .layer(CorsContractLayer::new(policy()))
         .layer(ErrorBodyLayer::new())
         .layer(PanicToErrorLayer::new())
-        .service(answering(|_| -> Response<Full<Bytes>> {
-            panic!("outside")
-        }));
+        .service(answering(|_| -> Response<Full<Bytes>> { panic!("outside") }));
     assert_eq!(origin(&ask(outside, "GET /x")), 1);
 }
 
 #[test]
 fn a_head_that_ends_without_a_body_has_no_length() {
-    let service = contract().layer(answering(|_| {
-        response("404\ncontent-length: 9\n\nnot found")
-    }));
+    let service = contract().layer(answering(|_| response("404\ncontent-length: 9\n\nnot found")));
     let response = block_on(service.oneshot(request("HEAD /x"))).unwrap();
     assert_eq!(all(&response, "content-length"), [""; 0]);
     assert_eq!(all(&response, "content-type"), ["application/json"]);

@@ -38,11 +38,7 @@ where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: fmt::Debug>,
     B: http_body::Body<Data = Bytes, Error: fmt::Debug>,
 {
-    let (head, body) = service
-        .oneshot(request("GET /x"))
-        .await
-        .unwrap()
-        .into_parts();
+    let (head, body) = service.oneshot(request("GET /x")).await.unwrap().into_parts();
     Response::from_parts(head, body.collect().await.unwrap().to_bytes())
 }
 
@@ -91,14 +87,12 @@ async fn hypers_own_connection_that_breaks_off_is_502() {
         let (mut stream, _) = listener.accept().await.unwrap();
         assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
     });
-    let proxy = contract().layer(service_fn(
-        move |request: Request<Full<Bytes>>| async move {
-            let stream = TokioIo::new(TcpStream::connect(address).await?);
-            let (mut client, connection) = hyper::client::conn::http1::handshake(stream).await?;
-            tokio::spawn(connection);
-            Ok::<_, BoxError>(client.send_request(request).await?)
-        },
-    ));
+    let proxy = contract().layer(service_fn(move |request: Request<Full<Bytes>>| async move {
+        let stream = TokioIo::new(TcpStream::connect(address).await?);
+        let (mut client, connection) = hyper::client::conn::http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        Ok::<_, BoxError>(client.send_request(request).await?)
+    }));
     assert_eq!(asked(proxy).await.status(), 502);
 }
 

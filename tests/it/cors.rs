@@ -26,9 +26,8 @@ fn a_preflight_is_answered_without_the_service() {
         .max_age(std::time::Duration::from_secs(600))
         .build()
         .unwrap();
-    let service = CorsContractLayer::new(policy).layer(answering(|_| -> Response<Full<Bytes>> {
-        unreachable!("a preflight")
-    }));
+    let service = CorsContractLayer::new(policy)
+        .layer(answering(|_| -> Response<Full<Bytes>> { unreachable!("a preflight") }));
     check(
         service,
         PREFLIGHT,
@@ -76,13 +75,8 @@ fn the_origin_has_the_name_that_was_asked_for() {
         let service = CorsContractLayer::new(policy.build().unwrap()).layer(answering(hello));
         let response = now(service.oneshot(request("GET /"))).unwrap();
         let names = response.headers().keys().map(HeaderName::as_str);
-        let names: Vec<_> = names
-            .filter_map(|n| n.strip_prefix("access-control-allow-"))
-            .collect();
-        assert_eq!(
-            names.join(" "),
-            format!("{expected} headers methods credentials")
-        );
+        let names: Vec<_> = names.filter_map(|n| n.strip_prefix("access-control-allow-")).collect();
+        assert_eq!(names.join(" "), format!("{expected} headers methods credentials"));
     }
 }
 
@@ -97,10 +91,7 @@ fn an_origin_is_compared_byte_for_byte_and_any_other_is_told_the_first() {
         (0, &["HTTPS://admin.example.com"]),
         (0, &["https://admin.example.com/"]),
         (0, &[" https://admin.example.com"]),
-        (
-            0,
-            &["https://admin.example.com", "https://admin.example.com"],
-        ),
+        (0, &["https://admin.example.com", "https://admin.example.com"]),
         (0, &["https://admin.example.com, https://admin.example.com"]),
         (0, &["https://admin.example.org"]),
         (0, &[""]),
@@ -109,16 +100,10 @@ fn an_origin_is_compared_byte_for_byte_and_any_other_is_told_the_first() {
         let mut request = request("GET /");
         for line in lines {
             #[expect(clippy::disallowed_methods, reason = "several lines are the question")]
-            request
-                .headers_mut()
-                .append("origin", HeaderValue::from_static(line));
+            request.headers_mut().append("origin", HeaderValue::from_static(line));
         }
         let response = now(layer.layer(answering(hello)).oneshot(request)).unwrap();
-        assert_eq!(
-            response.headers()["access-control-allow-origin"],
-            urls[expected],
-            "{lines:?}"
-        );
+        assert_eq!(response.headers()["access-control-allow-origin"], urls[expected], "{lines:?}");
     }
 }
 
@@ -146,12 +131,7 @@ fn allocations(urls: usize, asked: Request<()>) -> AllocationInfo {
 
 #[test]
 fn a_response_costs_the_growth_of_its_headers_and_nothing_else() {
-    let ask = || {
-        Request::get("/")
-            .header("origin", "https://app-1.example.com")
-            .body(())
-            .unwrap()
-    };
+    let ask = || Request::get("/").header("origin", "https://app-1.example.com").body(()).unwrap();
     // The entries and the index of the map.
     for urls in [1, 2, 1_024] {
         assert_eq!(allocations(urls, ask()).count_total, 2, "{urls}");

@@ -93,11 +93,7 @@ impl Intent {
         let is_simple = ["GET", "HEAD", "POST"].contains(&asked.method.as_str());
         let method = is_simple || self.methods.iter().any(|m| m == asked.method.as_str());
         let headers = asked.headers.iter().all(|name| {
-            name == "Accept"
-                || self
-                    .headers
-                    .iter()
-                    .any(|listed| listed.eq_ignore_ascii_case(name))
+            name == "Accept" || self.headers.iter().any(|listed| listed.eq_ignore_ascii_case(name))
         });
         match (is_front_end, method && headers) {
             (true, true) => Outcome::Readable(self.exposed.clone()),
@@ -130,9 +126,8 @@ fn page(random: &Random, intent: &Intent) -> String {
 }
 
 fn asked(random: &Random, intent: &Intent) -> Fetch {
-    let method = random.one_of(&[
-        "GET", "GET", "POST", "PUT", "put", "PATCH", "DELETE", "HEAD", "lock",
-    ]);
+    let method =
+        random.one_of(&["GET", "GET", "POST", "PUT", "put", "PATCH", "DELETE", "HEAD", "lock"]);
     Fetch {
         origin: page(random, intent),
         method: Method::from_bytes(method.as_bytes()).unwrap(),
@@ -144,10 +139,7 @@ fn asked(random: &Random, intent: &Intent) -> Fetch {
 }
 
 /// A service that has its own ideas about CORS.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "several lines are among its ideas"
-)]
+#[expect(clippy::disallowed_methods, reason = "several lines are among its ideas")]
 fn inner_answer(random: &Random) -> Response<()> {
     const LINES: [(&str, &str); 9] = [
         ("access-control-allow-origin", "*"),
@@ -163,10 +155,7 @@ fn inner_answer(random: &Random) -> Response<()> {
     let mut response = Response::new(());
     for (name, value) in LINES {
         if random.below(4) == 0 {
-            let (name, value) = (
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            );
+            let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
             response.headers_mut().append(name, value);
         }
     }
@@ -180,17 +169,13 @@ fn a_browser_allows_what_the_policy_says_and_nothing_else() {
     let mut outcomes = [0; 3];
     for _ in 0..POLICIES {
         let intent = intent(&random);
-        let service =
-            CorsContractLayer::new(intent.policy()).layer(tower::service_fn(async |_| {
-                Ok::<_, ()>(inner_answer(&random))
-            }));
+        let service = CorsContractLayer::new(intent.policy())
+            .layer(tower::service_fn(async |_| Ok::<_, ()>(inner_answer(&random))));
         let mut cache = SharedCache::default();
         for _ in 0..FETCHES {
             let asked = asked(&random, &intent);
             let send = |request| {
-                cache.send(request, |request| {
-                    now(service.clone().oneshot(request)).unwrap()
-                })
+                cache.send(request, |request| now(service.clone().oneshot(request)).unwrap())
             };
             let outcome = fetch(&asked, send);
             assert_eq!(outcome, intent.outcome(&asked), "{asked:?} {intent:?}");
@@ -203,33 +188,21 @@ fn a_browser_allows_what_the_policy_says_and_nothing_else() {
         }
     }
     assert!(cases >= 100_000, "{cases}");
-    assert!(
-        outcomes.iter().all(|count| *count > cases / 20),
-        "{outcomes:?}"
-    );
+    assert!(outcomes.iter().all(|count| *count > cases / 20), "{outcomes:?}");
 }
 
 #[test]
 fn a_request_sees_the_old_policy_or_the_new_one_whole() {
     let policies = [
         CorsPolicy::builder(["https://a.example", "https://b.example"]).expose_headers(["X-Old"]),
-        CorsPolicy::builder([
-            "https://c.example",
-            "https://b.example",
-            "https://a.example",
-        ])
-        .allow_methods(["GET", "POST", "OPTIONS", "PUT"])
-        .allow_headers(["Authorization", "Origin", "X-New"])
-        .expose_headers(["X-New"]),
+        CorsPolicy::builder(["https://c.example", "https://b.example", "https://a.example"])
+            .allow_methods(["GET", "POST", "OPTIONS", "PUT"])
+            .allow_headers(["Authorization", "Origin", "X-New"])
+            .expose_headers(["X-New"]),
     ]
     .map(|builder| builder.build().unwrap());
     let inner = tower::service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(())));
-    let ask = || {
-        Request::get("/")
-            .header("origin", "https://b.example")
-            .body(())
-            .unwrap()
-    };
+    let ask = || Request::get("/").header("origin", "https://b.example").body(()).unwrap();
 
     let handle = CorsPolicyHandle::new(policies[0].clone());
     let service = CorsContractLayer::new(handle.clone()).layer(inner);

@@ -127,12 +127,7 @@ fn every_request_vector_gets_its_answer() {
     let mut unconstructible = Vec::new();
     for vector in file().vectors {
         let request = build(&vector.request);
-        assert_eq!(
-            request.is_none(),
-            vector.transport == "unconstructible",
-            "{}",
-            vector.name
-        );
+        assert_eq!(request.is_none(), vector.transport == "unconstructible", "{}", vector.name);
         match request {
             Some(request) => check(vector, request),
             None => unconstructible.push(vector.name),
@@ -156,13 +151,7 @@ fn build(asked: &Asked) -> Option<Request<Full<Bytes>>> {
 
 fn check(vector: Vector, request: Request<Full<Bytes>>) {
     const REACHED: &str = "x-inner-service";
-    let Vector {
-        name,
-        config,
-        inner,
-        expect,
-        ..
-    } = vector;
+    let Vector { name, config, inner, expect, .. } = vector;
     let asked = request.headers().clone();
     let service = answering(move |_| {
         let inner = inner.as_ref();
@@ -170,25 +159,13 @@ fn check(vector: Vector, request: Request<Full<Bytes>>) {
         for (name, value) in inner.map_or(&[][..], |inner| &inner.headers) {
             response = response.header(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        response
-            .header(REACHED, "")
-            .body(Full::from("inner"))
-            .unwrap()
+        response.header(REACHED, "").body(Full::from("inner")).unwrap()
     });
     let layer = CorsContractLayer::new(config.build().unwrap());
     let response: Response<Full<Bytes>> = now(layer.layer(service).oneshot(request)).unwrap();
 
-    assert_eq!(
-        !response.headers().contains_key(REACHED),
-        expect.preflight,
-        "{name}"
-    );
-    assert!(
-        expect
-            .status
-            .is_none_or(|status| response.status() == status),
-        "{name}"
-    );
+    assert_eq!(!response.headers().contains_key(REACHED), expect.preflight, "{name}");
+    assert!(expect.status.is_none_or(|status| response.status() == status), "{name}");
     assert_eq!(asked.contains_key("origin"), expect.cors_request, "{name}");
     assert_eq!(
         browser_allows(&asked, &response, expect.preflight),
@@ -200,37 +177,15 @@ fn check(vector: Vector, request: Request<Full<Bytes>>) {
 
 fn check_headers(name: &str, headers: &HeaderMap, expect: Expected) {
     let one = |field: &str| one_line(headers, field).unwrap_or_else(|| panic!("{name}: {field}"));
-    assert_eq!(
-        one("access-control-allow-origin"),
-        expect.allow_origin,
-        "{name}"
-    );
-    assert_eq!(
-        one("access-control-allow-origins"),
-        expect.allow_origin,
-        "{name}"
-    );
-    assert_eq!(
-        one("access-control-allow-credentials") == "true",
-        expect.credentials,
-        "{name}"
-    );
-    assert_eq!(
-        members(&one("access-control-allow-methods")),
-        expect.methods,
-        "{name}"
-    );
+    assert_eq!(one("access-control-allow-origin"), expect.allow_origin, "{name}");
+    assert_eq!(one("access-control-allow-origins"), expect.allow_origin, "{name}");
+    assert_eq!(one("access-control-allow-credentials") == "true", expect.credentials, "{name}");
+    assert_eq!(members(&one("access-control-allow-methods")), expect.methods, "{name}");
     let allowed = members(&one("access-control-allow-headers"));
     assert_eq!(folded(allowed), folded(expect.headers), "{name}");
-    let vary = headers
-        .get_all("vary")
-        .iter()
-        .map(|line| line.to_str().unwrap());
+    let vary = headers.get_all("vary").iter().map(|line| line.to_str().unwrap());
     let vary = folded(members(&vary.collect::<Vec<_>>().join(",")));
-    assert!(
-        vary.is_superset(&folded(expect.vary_contains)),
-        "{name}: {vary:?}"
-    );
+    assert!(vary.is_superset(&folded(expect.vary_contains)), "{name}: {vary:?}");
     if let Some(seconds) = expect.max_age {
         assert_eq!(one("access-control-max-age"), seconds.to_string(), "{name}");
     }
@@ -247,10 +202,7 @@ fn check_headers(name: &str, headers: &HeaderMap, expect: Expected) {
 /// preflight, whether the request that it asks for would be sent.
 fn browser_allows<B>(asked: &HeaderMap, response: &Response<B>, preflight: bool) -> bool {
     let text = |name: &str, separator: &str| {
-        let lines = asked
-            .get_all(name)
-            .iter()
-            .map(|line| String::from_utf8_lossy(line.as_bytes()));
+        let lines = asked.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
         lines.collect::<Vec<_>>().join(separator)
     };
     let origin = text("origin", ", ");
@@ -263,19 +215,12 @@ fn browser_allows<B>(asked: &HeaderMap, response: &Response<B>, preflight: bool)
     };
     let names = text("access-control-request-headers", ",").to_ascii_lowercase();
     let names: Vec<_> = members(&names).into_iter().collect();
-    let asked = Fetch {
-        origin,
-        method,
-        headers: Vec::new(),
-    };
+    let asked = Fetch { origin, method, headers: Vec::new() };
     fetch::preflight_allows(&asked, &names, response)
 }
 
 fn one_line(headers: &HeaderMap, field: &str) -> Option<String> {
-    let lines: Vec<_> = headers
-        .get_all(HeaderName::try_from(field).unwrap())
-        .iter()
-        .collect();
+    let lines: Vec<_> = headers.get_all(HeaderName::try_from(field).unwrap()).iter().collect();
     match lines[..] {
         [line] => Some(line.to_str().unwrap().to_owned()),
         _ => None,
@@ -283,17 +228,11 @@ fn one_line(headers: &HeaderMap, field: &str) -> Option<String> {
 }
 
 fn members(list: &str) -> BTreeSet<String> {
-    list.split(',')
-        .map(|member| member.trim().to_owned())
-        .filter(|m| !m.is_empty())
-        .collect()
+    list.split(',').map(|member| member.trim().to_owned()).filter(|m| !m.is_empty()).collect()
 }
 
 fn folded(names: BTreeSet<String>) -> BTreeSet<String> {
-    names
-        .into_iter()
-        .map(|name| name.to_ascii_lowercase())
-        .collect()
+    names.into_iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
 // ===== configurations =====
@@ -308,13 +247,7 @@ fn every_configuration_to_accept_is_accepted() {
 #[test]
 fn every_configuration_to_reject_is_rejected_for_its_reason() {
     let mut excluded = Vec::new();
-    for Invalid {
-        name,
-        mut config,
-        error_kind,
-        mut error_count,
-        suggest,
-    } in file().invalid_configs
+    for Invalid { name, mut config, error_kind, mut error_count, suggest } in file().invalid_configs
     {
         if name == "many-bad" {
             // Without its max_age of -2, which no `Duration` is.

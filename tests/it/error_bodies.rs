@@ -28,10 +28,7 @@ fn check(inner: &'static str, expected: &str) {
     assert_eq!((&*envelope.http_method, &*envelope.uri), ("POST", "/here"));
     let told = told.lock().unwrap().join("; ");
     let (title, description, code) = (envelope.title, envelope.description, envelope.code);
-    assert_eq!(
-        format!("{told}: {title} | {description} | {code}"),
-        expected
-    );
+    assert_eq!(format!("{told}: {title} | {description} | {code}"), expected);
 }
 
 #[test]
@@ -101,11 +98,8 @@ fn an_error_whose_status_was_changed_on_the_way_is_not_told() {
 
 #[test]
 fn the_error_stays_in_the_extensions_for_who_is_outside() {
-    let service = contract().layer(answering(|_| {
-        ApiError::not_found()
-            .with_code(4041)
-            .into_http::<Full<Bytes>>()
-    }));
+    let service = contract()
+        .layer(answering(|_| ApiError::not_found().with_code(4041).into_http::<Full<Bytes>>()));
     assert_eq!(ApiError::of(&ask(service, "GET /x")).unwrap().code(), 4041);
 }
 
@@ -117,10 +111,7 @@ fn a_response_that_opts_out_is_relayed_as_it_is() {
         response
     }));
     let sent = ask(service, "GET /x");
-    assert_eq!(
-        (sent.status().as_u16(), &sent.body()[..]),
-        (502, &b"<h1>down</h1>"[..])
-    );
+    assert_eq!((sent.status().as_u16(), &sent.body()[..]), (502, &b"<h1>down</h1>"[..]));
     assert_eq!(all(&sent, "content-type"), ["text/html"]);
     assert_eq!(all(&sent, "etag"), ["\"a\""]);
     assert_eq!(all(&sent, "access-control-allow-origin").len(), 1);
@@ -131,21 +122,13 @@ fn the_other_formats_say_the_same() {
     let inner = answering(|_| -> Response<Full<Bytes>> {
         ApiError::not_found().with_code(4041).into_http()
     });
-    let wrapped = ask(
-        contract()
-            .format(WrappedEnvelopeFormat)
-            .layer(inner.clone()),
-        "GET /x",
-    );
+    let wrapped = ask(contract().format(WrappedEnvelopeFormat).layer(inner.clone()), "GET /x");
     assert_eq!(all(&wrapped, "content-type"), ["application/json"]);
     assert_eq!(
         wrapped.body(),
         r#"{"error":{"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":4041,"uri":"/x"}}"#
     );
-    let problem = ask(
-        contract().format(ProblemDetailsFormat).layer(inner),
-        "GET /x",
-    );
+    let problem = ask(contract().format(ProblemDetailsFormat).layer(inner), "GET /x");
     assert_eq!(all(&problem, "content-type"), ["application/problem+json"]);
     assert_eq!(
         problem.body(),

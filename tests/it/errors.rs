@@ -31,11 +31,7 @@ fn check(error: impl Into<BoxError>, status: u16, cause: Cause) {
     let error = error.into();
     let text = format!("{error:?}");
     let answer = answered(&CatchErrorLayer::new(), error);
-    assert_eq!(
-        (answer.status().as_u16(), answer.cause()),
-        (status, cause),
-        "{text}"
-    );
+    assert_eq!((answer.status().as_u16(), answer.cause()), (status, cause), "{text}");
     // The error's own words are never the client's.
     assert_eq!(answer.description(), sentence(status));
 }
@@ -75,11 +71,7 @@ fn a_time_limit_of_another_layer_is_503() {
 
 #[test]
 fn overload_and_a_closed_queue_are_503() {
-    check(
-        tower::load_shed::error::Overloaded::new(),
-        503,
-        Cause::Overload,
-    );
+    check(tower::load_shed::error::Overloaded::new(), 503, Cause::Overload);
     let closed = block_on(async {
         let never = service_fn(async |(): ()| Ok::<_, BoxError>(()));
         let (mut buffer, worker) = tower::buffer::Buffer::pair(never, 1);
@@ -139,11 +131,7 @@ fn a_source_is_found_up_to_sixteen_deep() {
     check(wrapped("deep", 10_000), 500, Cause::Service);
     // `source` of an io::Error skips what it was made from; that is looked at too.
     check(io::Error::other(tower_elapsed()), 503, Cause::Timeout);
-    check(
-        wrapped(io::Error::other(wrapped(tower_elapsed(), 1)), 1),
-        503,
-        Cause::Timeout,
-    );
+    check(wrapped(io::Error::other(wrapped(tower_elapsed(), 1)), 1), 503, Cause::Timeout);
 }
 
 #[test]
@@ -200,15 +188,10 @@ fn the_hook_is_told_of_the_request_the_error_and_the_answer() {
     let layer = CatchErrorLayer::new().on_error(move |report| {
         let (method, uri) = (report.method.unwrap(), report.uri.unwrap());
         let status = report.answered.status().as_u16();
-        log.lock()
-            .unwrap()
-            .push(format!("{method} {uri} {} {status}", report.error));
+        log.lock().unwrap().push(format!("{method} {uri} {} {status}", report.error));
     });
     let failing = service_fn(async |_| Err::<Answer, _>(BoxError::from("boom")));
-    ask(
-        contract().service_errors(layer).layer(failing),
-        "POST /a?token=s",
-    );
+    ask(contract().service_errors(layer).layer(failing), "POST /a?token=s");
     assert_eq!(*told.lock().unwrap(), ["POST /a boom 500"]);
 }
 

@@ -45,10 +45,8 @@ impl Example {
     /// Starts it on a free port, with a temporary folder of its own.
     pub async fn start(name: &'static str, options: &[&str]) -> Self {
         let folder = Folder::new();
-        let mut child = command(name, options, &folder)
-            .args(["--listen", "127.0.0.1:0"])
-            .spawn()
-            .unwrap();
+        let mut child =
+            command(name, options, &folder).args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut stderr = child.stderr.take().unwrap();
         let stderr = tokio::spawn(async move {
@@ -59,13 +57,7 @@ impl Example {
         let line = soon("the program's start", stdout.next_line()).await;
         let line = line.unwrap().expect("the program says that it listens");
         let address = line.strip_prefix("listening on http://").unwrap();
-        Self {
-            address: address.parse().unwrap(),
-            child,
-            _stdout: stdout,
-            stderr,
-            folder,
-        }
+        Self { address: address.parse().unwrap(), child, _stdout: stdout, stderr, folder }
     }
 
     pub fn pid(&self) -> u32 {
@@ -74,10 +66,8 @@ impl Example {
 
     /// Sends a signal, by its name.
     pub async fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.pid().to_string())
-            .status();
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(status.await.unwrap().success());
     }
 
@@ -105,11 +95,7 @@ pub async fn run(name: &'static str, options: &[&str]) -> (Option<i32>, String, 
     let output = command(name, options, &folder).output();
     let output = soon("the program's end", output).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// An example, not yet started.
@@ -136,22 +122,12 @@ fn binary(name: &'static str) -> PathBuf {
 fn find(name: &str) -> PathBuf {
     let tests = env::current_exe().unwrap(); // target/debug/deps/it-0123
     let profile = tests.ancestors().nth(2).unwrap();
-    let binary = profile
-        .join("examples")
-        .join(name)
-        .with_extension(env::consts::EXE_EXTENSION);
+    let binary = profile.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (folder, file) = (format!("examples/{name}"), format!("examples/{name}.rs"));
     let sources = ["Cargo.toml", "Cargo.lock", "src", &folder, &file];
-    let newest = sources
-        .iter()
-        .map(|source| last_change(&package.join(source)))
-        .max();
-    if newest
-        > fs::metadata(&binary)
-            .and_then(|binary| binary.modified())
-            .ok()
-    {
+    let newest = sources.iter().map(|source| last_change(&package.join(source))).max();
+    if newest > fs::metadata(&binary).and_then(|binary| binary.modified()).ok() {
         let mut build = process::Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--example", name, "--target-dir"]);
         build.arg(profile.parent().unwrap()).current_dir(package);
@@ -166,9 +142,9 @@ fn find(name: &str) -> PathBuf {
 /// When a file was changed, or the newest in a folder.
 fn last_change(path: &Path) -> SystemTime {
     match fs::read_dir(path) {
-        Err(_) => fs::metadata(path)
-            .and_then(|file| file.modified())
-            .unwrap_or(SystemTime::UNIX_EPOCH),
+        Err(_) => {
+            fs::metadata(path).and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+        }
         Ok(entries) => entries
             .map(|entry| last_change(&entry.unwrap().path()))
             .max()

@@ -34,9 +34,7 @@ pub fn fetch<B>(asked: &Fetch, mut send: impl FnMut(Request<()>) -> Response<B>)
             return Outcome::NotSent;
         }
     }
-    let request = Request::builder()
-        .method(&asked.method)
-        .header("origin", &asked.origin);
+    let request = Request::builder().method(&asked.method).header("origin", &asked.origin);
     let response = send(request.body(()).unwrap());
     if !cors_check(&asked.origin, response.headers()) {
         return Outcome::Unreadable;
@@ -83,9 +81,7 @@ pub fn cors_check(origin: &str, headers: &HeaderMap) -> bool {
 /// "get": all lines of that name as one, joined by a comma and a space.
 fn combined(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(name).iter();
-    let lines: Vec<_> = lines
-        .map(|line| String::from_utf8_lossy(line.as_bytes()))
-        .collect();
+    let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
     (!lines.is_empty()).then(|| lines.join(", "))
 }
 
@@ -94,10 +90,7 @@ fn extract(headers: &HeaderMap, name: &str) -> Option<Vec<String>> {
     let Some(list) = combined(headers, name) else {
         return Some(Vec::new());
     };
-    let members = list
-        .split(',')
-        .map(str::trim)
-        .filter(|member| !member.is_empty());
+    let members = list.split(',').map(str::trim).filter(|member| !member.is_empty());
     let members = members.map(str::to_owned).collect::<Vec<_>>();
     let is_token = |member: &String| Method::from_bytes(member.as_bytes()).is_ok();
     members.iter().all(is_token).then_some(members)
@@ -136,11 +129,7 @@ impl SharedCache {
             return send(request);
         }
         let asked = request.headers().clone();
-        if !self
-            .stored
-            .as_ref()
-            .is_some_and(|(before, answer)| may_reuse(&asked, before, answer))
-        {
+        if !self.stored.as_ref().is_some_and(|(before, answer)| may_reuse(&asked, before, answer)) {
             self.stored = Some((asked, send(request).headers().clone()));
         }
         let mut response = Response::new(());
@@ -155,11 +144,6 @@ fn may_reuse(asked: &HeaderMap, before: &HeaderMap, answer: &HeaderMap) -> bool 
         of.get_all(name).iter().cloned().collect()
     };
     let vary = combined(answer, "vary").unwrap_or_default();
-    let fields = vary
-        .split(',')
-        .map(str::trim)
-        .filter(|field| !field.is_empty());
-    fields
-        .clone()
-        .all(|field| field != "*" && values(asked, field) == values(before, field))
+    let fields = vary.split(',').map(str::trim).filter(|field| !field.is_empty());
+    fields.clone().all(|field| field != "*" && values(asked, field) == values(before, field))
 }

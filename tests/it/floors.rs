@@ -41,10 +41,7 @@ fn sources() -> BTreeMap<PathBuf, (String, String)> {
             let module = first.trim_end_matches(".rs").to_owned();
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-            let code: Vec<_> = code
-                .lines()
-                .filter(|l| !l.trim_start().starts_with("//"))
-                .collect();
+            let code: Vec<_> = code.lines().filter(|l| !l.trim_start().starts_with("//")).collect();
             found.insert(inside, (module, code.join("\n")));
         }
     }
@@ -55,15 +52,10 @@ fn sources() -> BTreeMap<PathBuf, (String, String)> {
 fn named_modules(code: &str) -> Vec<String> {
     let mut named = Vec::new();
     for after in code.split("crate::").skip(1) {
-        let group = after
-            .strip_prefix('{')
-            .map(top_level)
-            .unwrap_or(vec![after]);
+        let group = after.strip_prefix('{').map(top_level).unwrap_or(vec![after]);
         let name = |path: &str| {
             let path = path.trim_start();
-            path.chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect::<String>()
+            path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
         };
         named.extend(group.into_iter().map(name).filter(|name| !name.is_empty()));
     }
@@ -122,11 +114,7 @@ fn a_module_names_only_lower_floors_and_only_error_body_names_format() {
 fn errors_enter_a_response_through_one_door() {
     for (path, (module, code)) in sources() {
         let doors = ["extensions_mut", ".extension("].map(|door| code.contains(door));
-        assert!(
-            doors == [false; 2] || module == "api_error",
-            "{}",
-            path.display()
-        );
+        assert!(doors == [false; 2] || module == "api_error", "{}", path.display());
     }
 }
 
@@ -137,10 +125,7 @@ fn every_module_is_on_a_floor_of_the_table() {
         .map(|(module, _)| module)
         .filter(|module| module != "lib")
         .collect();
-    assert!(
-        modules.iter().eq(BTreeMap::from(FLOORS).keys()),
-        "{modules:?}"
-    );
+    assert!(modules.iter().eq(BTreeMap::from(FLOORS).keys()), "{modules:?}");
 }
 
 #[test]

@@ -129,9 +129,8 @@ fn a_service_that_is_too_slow_is_deadline_exceeded() {
 
 #[test]
 fn an_overloaded_service_is_resource_exhausted() {
-    let service = contract().layer(answering(|_| {
-        error(ApiError::unavailable().with_cause(Cause::Overload))
-    }));
+    let service =
+        contract().layer(answering(|_| error(ApiError::unavailable().with_cause(Cause::Overload))));
     check(
         service,
         &CALLS,
@@ -184,9 +183,8 @@ fn an_operation_that_nobody_knows_is_unimplemented() {
 
 #[test]
 fn what_an_error_says_is_not_told_but_its_code() {
-    let service = contract().layer(answering(|_| {
-        error(ApiError::forbidden().with_description("secret"))
-    }));
+    let service =
+        contract().layer(answering(|_| error(ApiError::forbidden().with_description("secret"))));
     check(
         service,
         &CALLS,
@@ -229,9 +227,7 @@ fn a_method_that_is_no_call_is_refused_in_http() {
     let [grpc, web, web_text, unary, unary_get, stream] = &puts;
     check(
         service,
-        &[
-            grpc, web, web_text, unary, unary_get, stream, &unknown, &get, &head,
-        ],
+        &[grpc, web, web_text, unary, unary_get, stream, &unknown, &get, &head],
         expect![[r#"
             405 allow="POST" | END
             405 allow="POST" | END
@@ -284,11 +280,7 @@ fn an_answer_to_head_has_no_frame() {
 
 /// Two messages, and then a panic.
 fn breaking(content_type: &'static str) -> Response<Script> {
-    let steps = [
-        Step::Data(b"one"),
-        Step::Data(b"two"),
-        Step::Panic("secret"),
-    ];
+    let steps = [Step::Data(b"one"), Step::Data(b"two"), Step::Panic("secret")];
     let mut response = Response::new(Script::new(steps));
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert("content-type", content_type);
@@ -438,18 +430,14 @@ fn an_error_of_a_connect_service_is_its_own() {
             *answer.body_mut() = json.into();
             let content_type = HeaderValue::from_static("application/json");
             answer.headers_mut().insert("content-type", content_type);
-            answer
-                .headers_mut()
-                .insert("trailer-x", HeaderValue::from_static("1"));
+            answer.headers_mut().insert("trailer-x", HeaderValue::from_static("1"));
             answer
         }));
         let answer = block_on(service.oneshot(request(UNARY))).unwrap();
         assert_eq!(answer.status(), given);
         let text = block_on(line(answer));
-        let expected = format!(
-            "content-type=\"application/json\" trailer-x=\"1\" | {}",
-            json.escape_debug()
-        );
+        let expected =
+            format!("content-type=\"application/json\" trailer-x=\"1\" | {}", json.escape_debug());
         assert!(text.ends_with(&expected), "{text}");
     }
 }
@@ -470,10 +458,7 @@ fn json_that_is_no_error_of_connect_says_nothing() {
             answer
         }));
         let text = block_on(line(block_on(service.oneshot(request(UNARY))).unwrap()));
-        assert!(
-            !text.contains("secret") && text.contains("internal"),
-            "{text}"
-        );
+        assert!(!text.contains("secret") && text.contains("internal"), "{text}");
     }
 }
 
@@ -483,9 +468,7 @@ fn two_stacks_answer_as_one() {
     let twice = contract().layer(contract().layer(answering(|_| -> Answer { panic!("secret") })));
     for call in CALLS {
         let of_one = block_on(line(block_on(once.clone().oneshot(request(call))).unwrap()));
-        let of_two = block_on(line(
-            block_on(twice.clone().oneshot(request(call))).unwrap(),
-        ));
+        let of_two = block_on(line(block_on(twice.clone().oneshot(request(call))).unwrap()));
         // The order of the headers is free.
         let sorted = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
         assert_eq!(sorted(&of_one), sorted(&of_two));

@@ -18,10 +18,7 @@ async fn answer(hyper: &Example, request: &str) -> String {
     let mut answer = String::new();
     let read = soon("the answer", stream.read_to_string(&mut answer)).await;
     read.unwrap();
-    assert!(
-        answer.contains("access-control-allow-origin: http://localhost:3000\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("access-control-allow-origin: http://localhost:3000\r\n"), "{answer}");
     let kept = |line: &&str| !line.starts_with("access-control-") && !line.starts_with("date: ");
     let lines: Vec<_> = answer.lines().filter(kept).collect();
     lines.join("\n") + "\n"
@@ -92,11 +89,7 @@ async fn a_head_that_does_not_come_ends_the_connection() {
     let mut rest = Vec::new();
     let closed = timeout(Duration::from_secs(20), slow.read_to_end(&mut rest)).await;
     closed.expect("it is closed").unwrap();
-    assert!(
-        start.elapsed() > Duration::from_secs(9),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() > Duration::from_secs(9), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -51,11 +51,7 @@ impl Function {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Self {
-            child,
-            posted,
-            _folder: folder,
-        }
+        Self { child, posted, _folder: folder }
     }
 
     async fn posted(&mut self) -> Posted {
@@ -66,10 +62,7 @@ impl Function {
     async fn answer(&mut self) -> (Value, String) {
         let (path, mode, content) = self.posted().await;
         assert_eq!((path.as_str(), mode.as_str()), ("/response", "streaming"));
-        let at = content
-            .windows(8)
-            .position(|bytes| bytes == [0; 8])
-            .unwrap();
+        let at = content.windows(8).position(|bytes| bytes == [0; 8]).unwrap();
         let head = serde_json::from_slice(&content[..at]).unwrap();
         (head, String::from_utf8(content[at + 8..].to_vec()).unwrap())
     }
@@ -77,10 +70,7 @@ impl Function {
     async fn check(&mut self, expected: Expect) {
         let (head, content) = self.answer().await;
         let header = |name: &str| head["headers"][name].as_str();
-        assert_eq!(
-            header("access-control-allow-origin"),
-            Some("https://app.example.com")
-        );
+        assert_eq!(header("access-control-allow-origin"), Some("https://app.example.com"));
         let kind = header("content-type").unwrap_or_default();
         expected.assert_eq(&format!("{} {kind}\n{content}", head["statusCode"]));
     }
@@ -119,9 +109,7 @@ async fn one_call(
     posted: &UnboundedSender<Posted>,
 ) -> Response<Full<Bytes>> {
     let path = request.uri().path();
-    let path = path
-        .strip_prefix("/2018-06-01/runtime/invocation/")
-        .unwrap();
+    let path = path.strip_prefix("/2018-06-01/runtime/invocation/").unwrap();
     if path == "next" {
         let event = events.lock().unwrap().pop_front();
         let Some(event) = event else {
@@ -130,17 +118,12 @@ async fn one_call(
         return Response::builder()
             .header("lambda-runtime-aws-request-id", "call-1")
             .header("lambda-runtime-deadline-ms", "4102444800000")
-            .header(
-                "lambda-runtime-invoked-function-arn",
-                "arn:aws:lambda:eu-west-1:1:function:f",
-            )
+            .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:1:function:f")
             .body(Full::from(event))
             .unwrap();
     }
     let end = path.strip_prefix("call-1").unwrap().to_owned();
-    let mode = request
-        .headers()
-        .get("lambda-runtime-function-response-mode");
+    let mode = request.headers().get("lambda-runtime-function-response-mode");
     let mode = mode.map_or("", |mode| mode.to_str().unwrap()).to_owned();
     let content = request.into_body().collect().await.unwrap().to_bytes();
     posted.send((end, mode, content)).unwrap();
@@ -221,10 +204,7 @@ async fn every_answer_to_an_invocation_keeps_the_contract() {
     "#]])
         .await;
     let log = function.into_log().await;
-    assert!(
-        log.contains("panic: a bug that only this recording meets\n"),
-        "{log}"
-    );
+    assert!(log.contains("panic: a bug that only this recording meets\n"), "{log}");
 }
 
 #[tokio::test]
@@ -234,9 +214,7 @@ async fn a_body_that_breaks_off_does_not_end_the_function() {
     // What the runtime makes of it: two lines after the content.
     let (head, content) = function.answer().await;
     assert_eq!(head["statusCode"], 200);
-    let (content, error) = content
-        .split_once("Lambda-Runtime-Function-Error-Type: ")
-        .unwrap();
+    let (content, error) = content.split_once("Lambda-Runtime-Function-Error-Type: ").unwrap();
     assert_eq!(content, "recording ");
     let error = error.split_once("Error-Body: ").unwrap().1.trim_end();
     let error = BASE64_STANDARD.decode(error).unwrap();

@@ -48,14 +48,7 @@ enum Name {
 use Name::{CatchError, CorsContract, ErrorBody, MethodGuard, PanicToError, Timeout};
 
 /// The order of the stack, outermost first.
-const STACK: [Name; 6] = [
-    CorsContract,
-    ErrorBody,
-    MethodGuard,
-    PanicToError,
-    CatchError,
-    Timeout,
-];
+const STACK: [Name; 6] = [CorsContract, ErrorBody, MethodGuard, PanicToError, CatchError, Timeout];
 
 /// What stands outside, what inside it, and a request whose answer is broken otherwise.
 const RULES: [(Name, Name, &str); 10] = [
@@ -76,10 +69,7 @@ const SCENARIOS: [(&str, u16); 9] = [
     ("GET /ok", 200),
     ("GET /404", 404),
     ("DELETE /ok", 405),
-    (
-        "OPTIONS /ok\norigin: https://app.example.com\naccess-control-request-method: POST",
-        200,
-    ),
+    ("OPTIONS /ok\norigin: https://app.example.com\naccess-control-request-method: POST", 200),
     ("GET /panic", 500),
     ("GET /fail", 500),
     ("GET /hostile", 500),
@@ -151,9 +141,7 @@ async fn application(request: Request<Full<Bytes>>) -> Result<Response<Full<Byte
 /// The layers round the application, outermost first.
 fn built(order: &[Name]) -> Boxed {
     let innermost_first = order.iter().rev();
-    innermost_first.fold(boxed(service_fn(application)), |inner, name| {
-        name.layer(inner)
-    })
+    innermost_first.fold(boxed(service_fn(application)), |inner, name| name.layer(inner))
 }
 
 /// Whether an answer of this status is readable for a page, and an envelope if it is an error.
@@ -202,10 +190,7 @@ fn an_order_keeps_the_contract_exactly_when_it_breaks_no_rule() {
         let (rules, scenarios) = (broken_rules(order), broken_scenarios(order));
         let agree = rules.is_empty() == scenarios.is_empty();
         let proven = rules.iter().all(|(_, _, asked)| scenarios.contains(asked));
-        assert!(
-            agree && proven,
-            "{order:?} breaks {rules:?}, and in fact {scenarios:?}"
-        );
+        assert!(agree && proven, "{order:?} breaks {rules:?}, and in fact {scenarios:?}");
         kept += usize::from(rules.is_empty());
     }
     assert_eq!(kept, 16);

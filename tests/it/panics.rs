@@ -63,20 +63,15 @@ fn a_panic_at_any_poll_is_500_and_the_future_is_dropped_at_once() {
     for polls in 0..8 {
         let dropped = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&dropped);
-        let mut service = PanicToErrorLayer::new().layer(service_fn(move |_| PanicsAfter {
-            left: polls,
-            dropped: Arc::clone(&flag),
-        }));
+        let mut service = PanicToErrorLayer::new()
+            .layer(service_fn(move |_| PanicsAfter { left: polls, dropped: Arc::clone(&flag) }));
         let mut future = task::spawn(service.call(request("GET /x")));
         for _ in 0..polls {
             assert_pending!(future.poll());
             assert!(future.is_woken());
         }
         let answer = assert_ready!(future.poll()).unwrap();
-        assert!(
-            dropped.load(Ordering::Relaxed),
-            "dropped after {polls} polls"
-        );
+        assert!(dropped.load(Ordering::Relaxed), "dropped after {polls} polls");
         assert_eq!(answer.status(), 500);
         assert_eq!(ApiError::of(&answer).unwrap().cause(), Cause::Panic);
         assert!(answer.body().is_end_stream());
@@ -107,45 +102,28 @@ fn a_panic_in_a_body_is_an_error_and_never_a_clean_end() {
         let body = Script::new(steps.chain([Step::Panic("secret"), Step::Data(b"more")]));
         let (polls, dropped) = (Arc::clone(&body.polls), Arc::clone(&body.dropped));
         let slot = Arc::new(Mutex::new(Some(body)));
-        let service = contract().layer(answering(move |_| {
-            Response::new(slot.lock().unwrap().take().unwrap())
-        }));
-        let mut body = block_on(service.oneshot(request("GET /x")))
-            .unwrap()
-            .into_body();
+        let service = contract()
+            .layer(answering(move |_| Response::new(slot.lock().unwrap().take().unwrap())));
+        let mut body = block_on(service.oneshot(request("GET /x"))).unwrap().into_body();
         let mut frame = || task::spawn(()).enter(|cx, _| Pin::new(&mut body).poll_frame(cx));
         for _ in 0..frames {
-            let data = assert_ready!(frame())
-                .unwrap()
-                .unwrap()
-                .into_data()
-                .unwrap();
+            let data = assert_ready!(frame()).unwrap().unwrap().into_data().unwrap();
             assert_eq!(data, "part");
         }
         let error: BodyError = assert_ready!(frame()).unwrap().unwrap_err();
         assert!(error.is_panic() && error.source().is_none());
         assert_eq!(error.to_string(), "the response body panicked");
-        assert!(
-            dropped.load(Ordering::Relaxed),
-            "who has panicked is not kept"
-        );
+        assert!(dropped.load(Ordering::Relaxed), "who has panicked is not kept");
         assert!(assert_ready!(frame()).is_none());
-        assert_eq!(
-            polls.load(Ordering::Relaxed),
-            frames + 1,
-            "nor polled again"
-        );
+        assert_eq!(polls.load(Ordering::Relaxed), frames + 1, "nor polled again");
     }
 }
 
 #[test]
 fn an_error_of_a_body_keeps_its_source() {
-    let service = contract().layer(answering(|_| {
-        Response::new(Script::new([Step::Fail("the disk is gone")]))
-    }));
-    let mut body = block_on(service.oneshot(request("GET /x")))
-        .unwrap()
-        .into_body();
+    let service = contract()
+        .layer(answering(|_| Response::new(Script::new([Step::Fail("the disk is gone")]))));
+    let mut body = block_on(service.oneshot(request("GET /x"))).unwrap().into_body();
     let frame = task::spawn(()).enter(|cx, _| Pin::new(&mut body).poll_frame(cx));
     let error = assert_ready!(frame).unwrap().unwrap_err();
     assert!(!error.is_panic());
@@ -158,17 +136,14 @@ fn an_error_of_a_body_keeps_its_source() {
 #[test]
 fn a_hook_that_panics_over_a_panic_changes_nothing() {
     let panics = || PanicToErrorLayer::new().on_panic(|_| panic!("the hook"));
-    let service = contract()
-        .panics(panics())
-        .layer(answering(|_| -> Answer { panic!("the service") }));
+    let service =
+        contract().panics(panics()).layer(answering(|_| -> Answer { panic!("the service") }));
     assert_error(&ask(service, "GET /x"), 500, &internal());
 
-    let service = contract().panics(panics()).layer(answering(|_| {
-        Response::new(Script::new([Step::Panic("the body")]))
-    }));
-    let mut body = block_on(service.oneshot(request("GET /x")))
-        .unwrap()
-        .into_body();
+    let service = contract()
+        .panics(panics())
+        .layer(answering(|_| Response::new(Script::new([Step::Panic("the body")]))));
+    let mut body = block_on(service.oneshot(request("GET /x"))).unwrap().into_body();
     let frame = task::spawn(()).enter(|cx, _| Pin::new(&mut body).poll_frame(cx));
     assert!(assert_ready!(frame).unwrap().unwrap_err().is_panic());
 }
@@ -232,28 +207,20 @@ fn an_error_of_readiness_whose_source_panics_is_answered() {
             unreachable!("never ready")
         }
     }
-    assert_error(
-        &ask(contract().layer(NeverReady), "GET /x"),
-        500,
-        &internal(),
-    );
+    assert_error(&ask(contract().layer(NeverReady), "GET /x"), 500, &internal());
 }
 
 #[test]
 fn a_limit_that_panics_is_500() {
     let timeout = TimeoutLayer::per_request(|_| panic!("limit"));
-    let service = contract()
-        .timeout(timeout)
-        .layer(answering(|_| response("200")));
+    let service = contract().timeout(timeout).layer(answering(|_| response("200")));
     assert_error(&ask(service, "GET /x"), 500, &internal());
 }
 
 #[test]
 fn a_hook_for_rewrites_that_panics_changes_nothing() {
     let error_body = ErrorBodyLayer::new().on_rewrite(|_| panic!("on_rewrite"));
-    let service = contract()
-        .error_body(error_body)
-        .layer(answering(|_| response("404")));
+    let service = contract().error_body(error_body).layer(answering(|_| response("404")));
     let expected = envelope("GET", 404, &sentence(404), "/x");
     assert_error(&ask(service, "GET /x"), 404, &expected);
 }
@@ -280,9 +247,7 @@ impl ErrorFormat for Broken {
 #[test]
 fn a_format_that_panics_is_replaced_by_the_built_in_one() {
     for format in [Broken::ContentType, Broken::Write] {
-        let service = contract()
-            .format(format)
-            .layer(answering(|_| response("404")));
+        let service = contract().format(format).layer(answering(|_| response("404")));
         let expected = envelope("GET", 404, &sentence(404), "/x");
         assert_error(&ask(service, "GET /x"), 404, &expected);
     }
@@ -296,10 +261,7 @@ fn a_response_with_as_many_headers_as_a_map_takes_is_answered() {
         let headers = response.headers_mut();
         for n in 0.. {
             let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
-            if headers
-                .try_insert(name, HeaderValue::from_static(""))
-                .is_err()
-            {
+            if headers.try_insert(name, HeaderValue::from_static("")).is_err() {
                 break;
             }
         }
@@ -310,8 +272,5 @@ fn a_response_with_as_many_headers_as_a_map_takes_is_answered() {
     let answer = block_on(future).unwrap();
     assert_eq!(answer.status(), 404);
     let content = block_on(crate::support::content(answer));
-    assert_eq!(
-        serde_json::from_slice::<Envelope>(&content).unwrap().code,
-        404
-    );
+    assert_eq!(serde_json::from_slice::<Envelope>(&content).unwrap().code, 404);
 }

@@ -23,28 +23,17 @@ fn routes() -> Router {
     async fn recording(Path(id): Path<u32>) -> Result<String, ApiError> {
         match id {
             1 => Ok("one".into()),
-            _ => Err(ApiError::not_found()
-                .with_code(4041)
-                .with_description("No such recording.")),
+            _ => Err(ApiError::not_found().with_code(4041).with_description("No such recording.")),
         }
     }
     Router::new()
         .route("/ok", get(async || "hello"))
-        .route(
-            "/recordings/{id}",
-            get(recording).delete(async || StatusCode::NO_CONTENT),
-        )
+        .route("/recordings/{id}", get(recording).delete(async || StatusCode::NO_CONTENT))
         .route("/json", post(async |Json(_): Json<Vec<u32>>| "read"))
-        .route(
-            "/query",
-            get(async |Query(_): Query<Vec<(String, u32)>>| "read"),
-        )
+        .route("/query", get(async |Query(_): Query<Vec<(String, u32)>>| "read"))
         .route("/bytes", post(async |_: Bytes| "read"))
         .route("/panic", get(async || -> String { panic!("secret") }))
-        .route(
-            "/404",
-            get(async || (StatusCode::NOT_FOUND, "There is no such thing.")),
-        )
+        .route("/404", get(async || (StatusCode::NOT_FOUND, "There is no such thing.")))
 }
 
 /// The envelope's description, code and uri, or the content of what is no error.
@@ -82,14 +71,8 @@ where
         ("HEAD /ok", "200 "),
         ("GET /recordings/1", "200 one"),
         ("DELETE /recordings/1", "204 "),
-        (
-            "GET /recordings/2",
-            "404 4041 /recordings/2: No such recording.",
-        ),
-        (
-            "GET /recordings/x",
-            "400 400 /recordings/x: Invalid URL: Cannot parse `x` to a `u32`",
-        ),
+        ("GET /recordings/2", "404 4041 /recordings/2: No such recording."),
+        ("GET /recordings/x", "400 400 /recordings/x: Invalid URL: Cannot parse `x` to a `u32`"),
         (
             "POST /json\ncontent-type: application/json\n\n[1,",
             "400 400 /json: Failed to parse the request body as JSON: EOF while parsing a value \
@@ -108,10 +91,7 @@ where
             "GET /query?a=b&token=secret",
             "400 400 /query: Failed to deserialize query string: [0][1]: invalid digit found in string",
         ),
-        (
-            "GET /panic",
-            "500 500 /panic: The server met an unexpected condition.",
-        ),
+        ("GET /panic", "500 500 /panic: The server met an unexpected condition."),
         ("GET /404", "404 404 /404: There is no such thing."),
     ] {
         assert_eq!(told(service.clone(), asked), expected, "{asked}");
@@ -123,10 +103,7 @@ fn under_router_layer_every_answer_of_axum_is_an_envelope() {
     let router = routes().layer(contract());
     check_application(&router);
     // The fallback of a Router is inside its layers.
-    assert_eq!(
-        told(router.clone(), "GET /nope"),
-        "404 404 /nope: No resource exists at this URI."
-    );
+    assert_eq!(told(router.clone(), "GET /nope"), "404 404 /nope: No resource exists at this URI.");
     let refused = ask(router, "PUT /recordings/1");
     assert_eq!(refused.status(), 405);
     assert_eq!(all(&refused, "allow"), ["GET,HEAD,DELETE"]);
@@ -136,10 +113,7 @@ fn under_router_layer_every_answer_of_axum_is_an_envelope() {
 fn around_a_router_every_answer_of_axum_is_an_envelope() {
     let router = contract().layer(routes());
     check_application(&router);
-    assert_eq!(
-        told(router.clone(), "GET /nope"),
-        "404 404 /nope: No resource exists at this URI."
-    );
+    assert_eq!(told(router.clone(), "GET /nope"), "404 404 /nope: No resource exists at this URI.");
     let refused = ask(router, "PUT /recordings/1");
     assert_eq!(refused.status(), 405);
     assert_eq!(all(&refused, "allow"), ["GET,HEAD,DELETE"]);
@@ -171,10 +145,7 @@ fn under_nest_the_uri_is_the_one_that_the_client_asked_for() {
             "GET /api/v2/recordings/2?token=secret",
             "404 4041 /api/v2/recordings/2: No such recording.",
         ),
-        (
-            "GET /api/v2/panic",
-            "500 500 /api/v2/panic: The server met an unexpected condition.",
-        ),
+        ("GET /api/v2/panic", "500 500 /api/v2/panic: The server met an unexpected condition."),
     ] {
         assert_eq!(told(inside.clone(), asked), expected);
     }
@@ -234,24 +205,17 @@ fn content_over_a_limit_is_413_whoever_limits() {
 
 #[test]
 fn an_error_in_middleware_is_an_envelope() {
-    let auth = middleware::from_fn(
-        async |request: axum::extract::Request, next: middleware::Next| {
+    let auth =
+        middleware::from_fn(async |request: axum::extract::Request, next: middleware::Next| {
             if request.headers().contains_key("authorization") {
                 return Ok(next.run(request).await);
             }
             let basic = [("www-authenticate", "Basic")];
             Err((StatusCode::UNAUTHORIZED, basic, "no credentials"))
-        },
-    );
+        });
     let router = routes().layer(ServiceBuilder::new().layer(contract()).layer(auth));
-    assert_eq!(
-        told(router.clone(), "GET /ok\nauthorization: Basic x"),
-        "200 hello"
-    );
-    assert_eq!(
-        told(router.clone(), "GET /ok"),
-        "401 401 /ok: no credentials"
-    );
+    assert_eq!(told(router.clone(), "GET /ok\nauthorization: Basic x"), "200 hello");
+    assert_eq!(told(router.clone(), "GET /ok"), "401 401 /ok: no credentials");
     assert_eq!(all(&ask(router, "GET /ok"), "www-authenticate"), ["Basic"]);
 }
 
@@ -272,16 +236,11 @@ fn to_head_a_router_answers_errors_without_a_length_in_every_place() {
 #[test]
 fn a_preflight_reaches_no_route_in_any_place() {
     let asked = "OPTIONS /ok\norigin: https://app.example.com\naccess-control-request-method: PUT";
-    let (under, around) = (
-        ask(routes().layer(contract()), asked),
-        ask(contract().layer(routes()), asked),
-    );
+    let (under, around) =
+        (ask(routes().layer(contract()), asked), ask(contract().layer(routes()), asked));
     for sent in [&under, &around] {
         assert_eq!(sent.status(), 200);
-        assert_eq!(
-            all(sent, "access-control-allow-methods"),
-            ["GET, POST, OPTIONS"]
-        );
+        assert_eq!(all(sent, "access-control-allow-methods"), ["GET, POST, OPTIONS"]);
         assert_eq!(sent.body(), "");
     }
     // axum adds it outside of its layers to what it holds for a 405.
@@ -291,9 +250,7 @@ fn a_preflight_reaches_no_route_in_any_place() {
 
 #[test]
 fn a_health_route_beside_the_stack_is_left_alone() {
-    let router = routes()
-        .layer(contract())
-        .route("/health", get(async || "up"));
+    let router = routes().layer(contract()).route("/health", get(async || "up"));
     let sent = ask(router, "GET /health");
     assert_eq!(sent.body(), "up");
     assert_eq!(all(&sent, "access-control-allow-origin"), [""; 0]);
@@ -310,10 +267,7 @@ fn a_stream_begins_before_it_ends() {
         }),
     );
     block_on(async {
-        let sent = contract()
-            .layer(router)
-            .oneshot(request("GET /stream"))
-            .await;
+        let sent = contract().layer(router).oneshot(request("GET /stream")).await;
         let mut body = Box::pin(sent.unwrap().into_body());
         let first = tokio::time::timeout(Duration::from_secs(1), body.frame()).await;
         let first = first.expect("no wait for the end").unwrap().unwrap();

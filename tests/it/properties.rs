@@ -71,9 +71,7 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
         select(vec![
             text.clone().into_bytes(),
             bare.to_string().into_bytes(),
-            serde_json::json!({ "error": bare })
-                .to_string()
-                .into_bytes(),
+            serde_json::json!({ "error": bare }).to_string().into_bytes(),
             problem.to_string().into_bytes(),
             serde_json::json!([text]).to_string().into_bytes(),
         ])
@@ -94,10 +92,7 @@ fn foreign(statuses: std::ops::RangeInclusive<u16>) -> impl Strategy<Value = Ans
                 let media = HeaderValue::from_bytes(media.as_bytes()).unwrap();
                 lines.insert("content-type", media);
             }
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "a service may send several lines"
-            )]
+            #[expect(clippy::disallowed_methods, reason = "a service may send several lines")]
             for (name, value) in headers {
                 lines.append(name, value.parse().unwrap());
             }

@@ -107,10 +107,7 @@ struct Strict {
 
 impl Clone for Strict {
     fn clone(&self) -> Self {
-        Self {
-            ready: false,
-            calls: Arc::clone(&self.calls),
-        }
+        Self { ready: false, calls: Arc::clone(&self.calls) }
     }
 }
 
@@ -134,45 +131,22 @@ impl Service<Request<Full<Bytes>>> for Strict {
 #[test]
 fn no_layer_calls_a_service_that_was_not_ready() {
     let calls = Arc::new(AtomicUsize::new(0));
-    let strict = || Strict {
-        ready: false,
-        calls: Arc::clone(&calls),
-    };
+    let strict = || Strict { ready: false, calls: Arc::clone(&calls) };
     let timeout = TimeoutLayer::new(Duration::from_secs(1));
     let whole = contract().methods(get_alone()).timeout(timeout.clone());
     let strip = |response: Response<_>| response.map(drop);
     let layered: [BoxCloneService<_, Response<()>, _>; 7] = [
-        CorsContractLayer::new(policy())
-            .layer(strict())
-            .map_response(strip)
-            .boxed_clone(),
-        ErrorBodyLayer::new()
-            .layer(strict())
-            .map_response(|r| r.map(drop))
-            .boxed_clone(),
-        get_alone()
-            .layer(strict())
-            .map_response(strip)
-            .boxed_clone(),
-        PanicToErrorLayer::new()
-            .layer(strict())
-            .map_response(|r| r.map(drop))
-            .boxed_clone(),
-        CatchErrorLayer::new()
-            .layer(strict())
-            .map_response(strip)
-            .boxed_clone(),
+        CorsContractLayer::new(policy()).layer(strict()).map_response(strip).boxed_clone(),
+        ErrorBodyLayer::new().layer(strict()).map_response(|r| r.map(drop)).boxed_clone(),
+        get_alone().layer(strict()).map_response(strip).boxed_clone(),
+        PanicToErrorLayer::new().layer(strict()).map_response(|r| r.map(drop)).boxed_clone(),
+        CatchErrorLayer::new().layer(strict()).map_response(strip).boxed_clone(),
         timeout.layer(strict()).map_response(strip).boxed_clone(),
-        whole
-            .layer(strict())
-            .map_response(|r| r.map(drop))
-            .boxed_clone(),
+        whole.layer(strict()).map_response(|r| r.map(drop)).boxed_clone(),
     ];
     for mut service in layered {
         block_on(async {
-            for asked in [
-                "GET /", "DELETE /", "GET /", PREFLIGHT, PREFLIGHT, "FOO /", "GET /",
-            ] {
+            for asked in ["GET /", "DELETE /", "GET /", PREFLIGHT, PREFLIGHT, "FOO /", "GET /"] {
                 let ready = service.ready().await.unwrap();
                 ready.call(request(asked)).await.unwrap();
                 service = service.clone();
@@ -239,12 +213,7 @@ impl Service<Request<Full<Bytes>>> for Flaky {
 #[test]
 fn an_error_of_readiness_is_kept_for_the_next_call() {
     let flaky = Flaky {
-        readiness: [
-            Poll::Pending,
-            Poll::Ready(Err("broken")),
-            Poll::Ready(Err("overload")),
-        ]
-        .into(),
+        readiness: [Poll::Pending, Poll::Ready(Err("broken")), Poll::Ready(Err("overload"))].into(),
         ..Flaky::default()
     };
     let (polls, calls) = (Arc::clone(&flaky.polls), Arc::clone(&flaky.calls));
@@ -259,11 +228,7 @@ fn an_error_of_readiness_is_kept_for_the_next_call() {
     assert_pending!(poll());
     assert_ready_ok!(poll());
     assert_ready_ok!(poll());
-    assert_eq!(
-        polls.load(Ordering::Relaxed),
-        2,
-        "while one is kept, nobody is asked"
-    );
+    assert_eq!(polls.load(Ordering::Relaxed), 2, "while one is kept, nobody is asked");
     assert_eq!(told.load(Ordering::Relaxed), 1, "it is told once");
 
     let service: &mut tower_contract::service::CatchError<Flaky> = &mut service;
@@ -275,13 +240,7 @@ fn an_error_of_readiness_is_kept_for_the_next_call() {
         });
         assert_eq!(answer.status(), expected);
         let code = ApiError::of(&answer).map(ApiError::code);
-        assert_eq!(
-            code,
-            [(500, 500), (503, 5031)]
-                .iter()
-                .find(|c| c.0 == expected)
-                .map(|c| c.1)
-        );
+        assert_eq!(code, [(500, 500), (503, 5031)].iter().find(|c| c.0 == expected).map(|c| c.1));
     }
     assert_eq!(calls.load(Ordering::Relaxed), 1, "who failed is not called");
 
@@ -292,10 +251,7 @@ fn an_error_of_readiness_is_kept_for_the_next_call() {
 
 #[test]
 fn an_error_of_readiness_is_an_envelope_of_the_stack() {
-    let flaky = || Flaky {
-        readiness: [Poll::Ready(Err("secret"))].into(),
-        ..Flaky::default()
-    };
+    let flaky = || Flaky { readiness: [Poll::Ready(Err("secret"))].into(), ..Flaky::default() };
     let sent = crate::support::ask(contract().layer(flaky()), "GET /x");
     crate::support::assert_error(&sent, 500, &envelope("GET", 500, &sentence(500), "/x"));
     // A request that is refused does not need the service; its error waits for nobody.

@@ -52,10 +52,8 @@ fn full_contract() -> ContractLayer {
 
 #[test]
 fn the_future_of_the_stack_is_at_most_256_bytes_larger_than_the_services() {
-    let (function, boxed) = (
-        growth(full_contract(), by_function()),
-        growth(full_contract(), boxed()),
-    );
+    let (function, boxed) =
+        (growth(full_contract(), by_function()), growth(full_contract(), boxed()));
     assert!(function <= 256 && boxed <= 256, "{function} {boxed}");
 }
 

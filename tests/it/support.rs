@@ -114,9 +114,7 @@ pub fn assert_error(sent: &Response<Bytes>, status: u16, content: &str) {
 /// The values of all lines of a header, in order.
 pub fn all<B>(response: &Response<B>, name: &str) -> Vec<String> {
     let lines = response.headers().get_all(name).iter();
-    lines
-        .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
-        .collect()
+    lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect()
 }
 
 /// Asks `service` and compares the whole answer, headers in the order in which they are sent.
@@ -157,24 +155,14 @@ where
 
 fn write_headers(text: &mut String, headers: &HeaderMap) {
     for (name, value) in headers {
-        writeln!(
-            text,
-            "{name}: {}",
-            String::from_utf8_lossy(value.as_bytes())
-        )
-        .unwrap();
+        writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes())).unwrap();
     }
 }
 
 /// Runs a future on a paused clock: waiting takes no time.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(future)
+    runtime.enable_all().start_paused(true).build().unwrap().block_on(future)
 }
 
 /// A service that answers each request with what `answer` makes of it.

@@ -99,10 +99,7 @@ fn the_services_future_is_dropped_in_the_poll_that_answers() {
         tokio::time::advance(LIMIT).await;
         assert!(!dropped.load(Ordering::Relaxed));
         let refused = assert_ready_ok!(answer.poll());
-        assert!(
-            dropped.load(Ordering::Relaxed),
-            "before the future of the layer is"
-        );
+        assert!(dropped.load(Ordering::Relaxed), "before the future of the layer is");
         assert_eq!(refused.status(), 503);
         assert_eq!(ApiError::of(&refused).unwrap().cause(), Cause::Timeout);
         assert_eq!(all(&refused, "retry-after"), [""; 0]);
@@ -179,14 +176,10 @@ fn a_limit_that_no_clock_reaches_never_fires() {
     block_on(async {
         let now = tokio::time::Instant::now();
         let bits = (0..64).map(|bit| Duration::from_secs(1 << bit));
-        let bits = (0..30)
-            .map(|bit| Duration::from_nanos(1 << bit))
-            .chain(bits);
+        let bits = (0..30).map(|bit| Duration::from_nanos(1 << bit)).chain(bits);
         let bits = bits.collect::<Vec<_>>().into_iter().rev();
         let end = bits.fold(Duration::ZERO, |end, bit| {
-            let longer = end
-                .checked_add(bit)
-                .filter(|longer| now.checked_add(*longer).is_some());
+            let longer = end.checked_add(bit).filter(|longer| now.checked_add(*longer).is_some());
             longer.unwrap_or(end)
         });
         assert_eq!(now.checked_add(end + Duration::from_nanos(1)), None);
@@ -219,19 +212,13 @@ fn a_limit_is_chosen_for_each_request() {
         "/none" => None,
         path => Some(path.bytes().map(|_| MS).sum()),
     });
-    let mut service = layer
-        .retry_after(Duration::from_millis(1500))
-        .layer(service_fn(async |_| {
+    let mut service =
+        layer.retry_after(Duration::from_millis(1500)).layer(service_fn(async |_| {
             tokio::time::sleep(5 * MS).await;
             Ok::<_, BoxError>(response("200"))
         }));
     block_on(async {
-        for (path, status) in [
-            ("/123", 503),
-            ("/1234", 200),
-            ("/12345", 200),
-            ("/none", 200),
-        ] {
+        for (path, status) in [("/123", 503), ("/1234", 200), ("/12345", 200), ("/none", 200)] {
             let answer = service.call(request(&format!("GET {path}"))).await.unwrap();
             assert_eq!(answer.status(), status, "{path}");
             let delay = all(&answer, "retry-after");
@@ -245,9 +232,7 @@ fn the_content_of_the_request_is_handed_on_by_a_limit_for_each_request() {
     let layer = TimeoutLayer::per_request(|_| Some(LIMIT));
     let service = contract()
         .timeout(layer)
-        .layer(crate::support::answering(|request| {
-            Response::new(request.into_body())
-        }));
+        .layer(crate::support::answering(|request| Response::new(request.into_body())));
     assert_eq!(ask(service, "POST /x\n\nhello").body(), "hello");
 }
 
@@ -263,9 +248,7 @@ fn who_polled_last_is_woken() {
             assert_pending!(answer.as_mut().poll(&mut Context::from_waker(&waker)));
         }
         tokio::time::advance(LIMIT).await;
-        let woken = wakers
-            .each_ref()
-            .map(|waker| waker.0.load(Ordering::Relaxed));
+        let woken = wakers.each_ref().map(|waker| waker.0.load(Ordering::Relaxed));
         assert_eq!(woken, [0, 1]);
     });
 }

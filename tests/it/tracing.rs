@@ -95,18 +95,16 @@ fn each_error_is_told_once_by_the_layer_that_decides() {
     let stack = contract()
         .methods(MethodGuardLayer::new([Method::GET]))
         .timeout(TimeoutLayer::new(Duration::from_secs(1)));
-    let service = stack.layer(service_fn(async |request: http::Request<_>| match request
-        .uri()
-        .path()
-    {
-        "/panic" => panic!("a\nb\u{1b}[31m\u{202e}"),
-        "/fail" => Err(BoxError::from("a\nb\u{1b}[31m\u{202e}")),
-        "/hang" => std::future::pending().await,
-        "/typed" => Ok(ApiError::not_found().into_http::<Full<Bytes>>()),
-        "/404" => Ok(response("404\ncontent-type: text/plain\n\na\nb")),
-        "/500" => Ok(response("500\n\nsecret")),
-        _ => Ok(response("200")),
-    }));
+    let service =
+        stack.layer(service_fn(async |request: http::Request<_>| match request.uri().path() {
+            "/panic" => panic!("a\nb\u{1b}[31m\u{202e}"),
+            "/fail" => Err(BoxError::from("a\nb\u{1b}[31m\u{202e}")),
+            "/hang" => std::future::pending().await,
+            "/typed" => Ok(ApiError::not_found().into_http::<Full<Bytes>>()),
+            "/404" => Ok(response("404\ncontent-type: text/plain\n\na\nb")),
+            "/500" => Ok(response("500\n\nsecret")),
+            _ => Ok(response("200")),
+        }));
     for (asked, expected) in [
         ("DELETE /ok?token", "DEBUG tower_contract::method_guard"),
         ("FOO /ok?token", "DEBUG tower_contract::method_guard"),
@@ -131,19 +129,13 @@ fn each_error_is_told_once_by_the_layer_that_decides() {
 #[test]
 fn a_panic_in_a_body_is_told_with_the_request_that_it_belongs_to() {
     let lines = events(|| {
-        let service = contract().layer(answering(|_| {
-            Response::new(Script::new([Step::Panic("why")]))
-        }));
-        let body = block_on(service.oneshot(request("GET /x?token")))
-            .unwrap()
-            .into_body();
+        let service =
+            contract().layer(answering(|_| Response::new(Script::new([Step::Panic("why")]))));
+        let body = block_on(service.oneshot(request("GET /x?token"))).unwrap().into_body();
         block_on(http_body_util::BodyExt::collect(body)).unwrap_err();
     });
     check(&lines, "ERROR tower_contract::panic_to_error");
-    assert!(
-        lines[0].contains("why") && lines[0].contains("uri=/x"),
-        "{lines:?}"
-    );
+    assert!(lines[0].contains("why") && lines[0].contains("uri=/x"), "{lines:?}");
 }
 
 #[test]
@@ -178,10 +170,7 @@ fn an_event_stays_short_however_long_the_method_the_path_and_the_error_are() {
     }));
     for path in ["/p", "/f"] {
         let asked = format!("{} {path}{}", "M".repeat(10_000), "a".repeat(10_000));
-        check(
-            &events(|| drop(ask(service.clone(), &asked))),
-            "ERROR tower_contract::",
-        );
+        check(&events(|| drop(ask(service.clone(), &asked))), "ERROR tower_contract::");
     }
 }
 

@@ -277,9 +277,7 @@ fn an_empty_404_of_the_service_gets_the_envelope() {
 
 #[test]
 fn to_head_an_error_is_the_head_alone() {
-    let service = contract().layer(answering(|_| -> Answer {
-        ApiError::not_found().into_http()
-    }));
+    let service = contract().layer(answering(|_| -> Answer { ApiError::not_found().into_http() }));
     check(
         service,
         "HEAD /nope",

@@ -52,11 +52,7 @@ fn one_named_service_may_have_a_stack_of_its_own() {
     fn is_named<S: NamedService>(_: &S) {}
     let service = contract().named_layer(recordings::service());
     is_named(&service);
-    compiles(
-        Server::builder()
-            .add_service(service.clone())
-            .serve(ADDRESS),
-    );
+    compiles(Server::builder().add_service(service.clone()).serve(ADDRESS));
     ask(
         Routes::new(service),
         "/recordings.v1.Recordings/Nope",

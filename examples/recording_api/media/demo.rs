@@ -19,9 +19,7 @@ use crate::store::BoxError;
 pub async fn start(files: HashMap<String, u32>) -> Result<MediaUrl, BoxError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?).parse()?;
-    let app = Router::new()
-        .route("/{*path}", get(file))
-        .with_state(Arc::new(files));
+    let app = Router::new().route("/{*path}", get(file)).with_state(Arc::new(files));
     tokio::spawn(axum::serve(listener, app).into_future());
     Ok(url)
 }
@@ -38,10 +36,7 @@ async fn file(
     let size = wav.size();
     let etag = format!("\"{size}\"");
     let part = Part::wanted(&request, &etag, size);
-    let about = [
-        (header::ETAG, etag),
-        (header::ACCEPT_RANGES, "bytes".to_owned()),
-    ];
+    let about = [(header::ETAG, etag), (header::ACCEPT_RANGES, "bytes".to_owned())];
     match part {
         Part::Whole => (about, audio(wav, 0..size)).into_response(),
         Part::Bytes(range) => {
@@ -60,10 +55,7 @@ async fn file(
 fn audio(wav: Wav, range: Range<u64>) -> impl IntoResponse {
     let about = [
         (header::CONTENT_TYPE, "audio/wav".to_owned()),
-        (
-            header::CONTENT_LENGTH,
-            (range.end - range.start).to_string(),
-        ),
+        (header::CONTENT_LENGTH, (range.end - range.start).to_string()),
     ];
     let chunks = wav.chunks(range).map(Ok::<_, Infallible>);
     (about, Body::from_stream(tokio_stream::iter(chunks)))
@@ -79,12 +71,8 @@ enum Part {
 impl Part {
     /// Several ranges, and what is not understood, are the whole file: a server may do so.
     fn wanted(request: &HeaderMap, etag: &str, size: u64) -> Self {
-        let other_version = request
-            .get(header::IF_RANGE)
-            .is_some_and(|version| version != etag);
-        let range = request
-            .get(header::RANGE)
-            .and_then(|range| range.to_str().ok());
+        let other_version = request.get(header::IF_RANGE).is_some_and(|version| version != etag);
+        let range = request.get(header::RANGE).and_then(|range| range.to_str().ok());
         match range.and_then(|range| Self::parse(range, size)) {
             Some(part) if !other_version => part,
             _ => Self::Whole,
@@ -104,10 +92,6 @@ impl Part {
                 first..size.min(last.saturating_add(1))
             }
         };
-        Some(if range.is_empty() {
-            Self::Unsatisfiable
-        } else {
-            Self::Bytes(range)
-        })
+        Some(if range.is_empty() { Self::Unsatisfiable } else { Self::Bytes(range) })
     }
 }

@@ -22,20 +22,14 @@ impl Database {
     /// Opens a file, which is created if it is not there.
     pub fn open(file: &Path) -> Result<Self, BoxError> {
         let store = Store::new(connect(file)?);
-        Ok(Self {
-            store,
-            _folder: None,
-        })
+        Ok(Self { store, _folder: None })
     }
 
     /// Opens a fresh file, which is removed in the end.
     pub fn temporary() -> Result<Self, BoxError> {
         let folder = TemporaryFolder::create()?;
         let store = Store::new(connect(&folder.0.join("recordings.sqlite"))?);
-        Ok(Self {
-            store,
-            _folder: Some(folder),
-        })
+        Ok(Self { store, _folder: Some(folder) })
     }
 
     pub fn store(&self) -> Store {
@@ -69,10 +63,7 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn create() -> io::Result<Self> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_nanos();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let folder = env::temp_dir().join(format!("recording_api-{}-{now}", process::id()));
         // Fails if something of that name is there: what is removed later is ours.
         fs::create_dir(&folder)?;

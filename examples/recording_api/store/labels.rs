@@ -15,10 +15,7 @@ impl Store {
     pub async fn labels(&self) -> Result<Vec<Label>, StoreError> {
         self.run(|connection| {
             let sql = "SELECT * FROM label_definitions ORDER BY name";
-            connection
-                .prepare_cached(sql)?
-                .query_map([], read)?
-                .collect()
+            connection.prepare_cached(sql)?.query_map([], read)?.collect()
         })
         .await
     }
@@ -27,10 +24,7 @@ impl Store {
         let name = name.to_owned();
         self.run(move |connection| {
             let sql = "SELECT * FROM label_definitions WHERE name = ?1";
-            connection
-                .prepare_cached(sql)?
-                .query_row([name], read)
-                .optional()
+            connection.prepare_cached(sql)?.query_row([name], read).optional()
         })
         .await
     }
@@ -57,8 +51,5 @@ impl Store {
 }
 
 fn read(row: &Row<'_>) -> Result<Label> {
-    Ok(Label {
-        name: row.get("name")?,
-        description: row.get("description")?,
-    })
+    Ok(Label { name: row.get("name")?, description: row.get("description")? })
 }

@@ -50,9 +50,7 @@ impl From<StoreError> for ApiError {
 
 impl Store {
     fn new(connection: Connection) -> Self {
-        Self {
-            connection: Arc::new(Mutex::new(connection)),
-        }
+        Self { connection: Arc::new(Mutex::new(connection)) }
     }
 
     /// Does the work on a thread of its own. It is finished even if nobody waits for it any more.

@@ -60,9 +60,7 @@ impl Store {
             let sql = "SELECT * FROM recordings WHERE id = ?1";
             let mut statement = connection.prepare_cached(sql)?;
             let recording = statement.query_row([id], read_recording).optional()?;
-            recording
-                .map(|recording| with_media_files(connection, recording))
-                .transpose()
+            recording.map(|recording| with_media_files(connection, recording)).transpose()
         })
         .await
     }
@@ -87,11 +85,7 @@ impl Store {
             }
             let sql = "SELECT EXISTS (SELECT 1 FROM recordings WHERE id = ?1)";
             let exists = connection.query_row(sql, [&id], |row| row.get(0))?;
-            Ok(if exists {
-                Deletion::Protected
-            } else {
-                Deletion::NotFound
-            })
+            Ok(if exists { Deletion::Protected } else { Deletion::NotFound })
         })
         .await
     }
@@ -116,9 +110,7 @@ impl Store {
         self.run(|connection| {
             let sql = "SELECT path, (stop_ms - start_ms) / 1000 FROM media_files";
             let mut statement = connection.prepare(sql)?;
-            statement
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
         .await
     }
@@ -139,19 +131,14 @@ fn find(connection: &Connection, search: &Search) -> Result<Found> {
     let (start, stop) = (search.start, search.stop);
     let filters =
         named_params! { ":caller": caller, ":dialed": dialed, ":start": start, ":stop": stop };
-    let total = connection
-        .prepare_cached(&total)?
-        .query_row(filters, |row| row.get(0))?;
+    let total = connection.prepare_cached(&total)?.query_row(filters, |row| row.get(0))?;
 
     let pages = named_params! { ":limit": search.page_size(), ":offset": search.offset() };
     let parameters = [filters, pages].concat();
     let mut statement = connection.prepare_cached(&page)?;
     let recordings = statement.query_map(parameters.as_slice(), read_recording)?;
     let page = recordings.map(|recording| with_media_files(connection, recording?));
-    Ok(Found {
-        page: page.collect::<Result<_>>()?,
-        total,
-    })
+    Ok(Found { page: page.collect::<Result<_>>()?, total })
 }
 
 fn read_recording(row: &Row<'_>) -> Result<Recording> {
@@ -192,9 +179,7 @@ struct Parameters(BTreeMap<String, String>);
 impl FromSql for Parameters {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let parameters = serde_json::from_str(value.as_str()?);
-        parameters
-            .map(Self)
-            .map_err(|error| FromSqlError::Other(error.into()))
+        parameters.map(Self).map_err(|error| FromSqlError::Other(error.into()))
     }
 }
 

@@ -28,81 +28,18 @@ const SERVICE: &str = "5001";
 const SALES: &str = "5002";
 
 const CALLS: [Call; 12] = [
-    call(
-        "call-01",
-        LONDON,
-        SERVICE,
-        at(10, 16, 58, 22),
-        &[42, 18],
-        "nadia",
-    ),
+    call("call-01", LONDON, SERVICE, at(10, 16, 58, 22), &[42, 18], "nadia"),
     call("call-02", LEEDS, SERVICE, at(10, 17, 3, 5), &[95], "omar"),
-    call(
-        "call-03",
-        BERLIN,
-        SALES,
-        at(10, 17, 40, 51),
-        &[31, 64],
-        "priya",
-    ),
-    call(
-        "call-04",
-        WASHINGTON,
-        SALES,
-        at(11, 8, 12, 0),
-        &[120],
-        "nadia",
-    ),
-    protected(call(
-        "call-05",
-        LONDON,
-        SALES,
-        at(11, 9, 30, 47),
-        &[75, 12],
-        "omar",
-    )),
+    call("call-03", BERLIN, SALES, at(10, 17, 40, 51), &[31, 64], "priya"),
+    call("call-04", WASHINGTON, SALES, at(11, 8, 12, 0), &[120], "nadia"),
+    protected(call("call-05", LONDON, SALES, at(11, 9, 30, 47), &[75, 12], "omar")),
     call("call-06", SERVICE, LEEDS, at(11, 11, 5, 33), &[58], "nadia"),
-    call(
-        "call-07",
-        BERLIN,
-        SERVICE,
-        at(11, 15, 21, 9),
-        &[203, 41],
-        "priya",
-    ),
-    call(
-        "call-08",
-        WASHINGTON,
-        SERVICE,
-        at(12, 7, 59, 58),
-        &[8],
-        "omar",
-    ),
-    protected(call(
-        "call-09",
-        LEEDS,
-        SALES,
-        at(12, 10, 0, 0),
-        &[66, 90],
-        "priya",
-    )),
+    call("call-07", BERLIN, SERVICE, at(11, 15, 21, 9), &[203, 41], "priya"),
+    call("call-08", WASHINGTON, SERVICE, at(12, 7, 59, 58), &[8], "omar"),
+    protected(call("call-09", LEEDS, SALES, at(12, 10, 0, 0), &[66, 90], "priya")),
     call("call-10", SALES, BERLIN, at(12, 14, 45, 16), &[37], "omar"),
-    call(
-        "call-11",
-        LONDON,
-        SERVICE,
-        at(13, 9, 9, 9),
-        &[150, 22],
-        "nadia",
-    ),
-    call(
-        "call-12",
-        WASHINGTON,
-        SALES,
-        at(13, 18, 30, 1),
-        &[49],
-        "priya",
-    ),
+    call("call-11", LONDON, SERVICE, at(13, 9, 9, 9), &[150, 22], "nadia"),
+    call("call-12", WASHINGTON, SALES, at(13, 18, 30, 1), &[49], "priya"),
 ];
 
 const LABELS: [(&str, &str); 2] = [
@@ -118,22 +55,11 @@ const fn call(
     parts: &'static [u32],
     agent: &'static str,
 ) -> Call {
-    Call {
-        id,
-        caller,
-        dialed,
-        start,
-        parts,
-        agent,
-        protected: false,
-    }
+    Call { id, caller, dialed, start, parts, agent, protected: false }
 }
 
 const fn protected(call: Call) -> Call {
-    Call {
-        protected: true,
-        ..call
-    }
+    Call { protected: true, ..call }
 }
 
 const fn at(day: i64, hour: i64, minute: i64, second: i64) -> Timestamp {
@@ -156,17 +82,8 @@ fn insert_call(connection: &Connection, call: &Call) -> Result<()> {
     let stop = parts.last().map_or(call.start, |(_, stop)| *stop);
     let sql = "INSERT INTO recordings (id, caller, dialed, start_ms, stop_ms, protected)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    connection.execute(
-        sql,
-        (
-            call.id,
-            call.caller,
-            call.dialed,
-            call.start,
-            stop,
-            call.protected,
-        ),
-    )?;
+    connection
+        .execute(sql, (call.id, call.caller, call.dialed, call.start, stop, call.protected))?;
 
     let sql = "INSERT INTO media_files
                    (recording, id, path, type, size, start_ms, stop_ms, parameters)

@@ -135,20 +135,11 @@ async fn start(front_ends: &[String; 2], local: &str, log: &Log) -> Apis {
     let mut urls = Vec::new();
     for app in [bare, wide, local, api()] {
         let listener = bind().await;
-        urls.push(format!(
-            "http://localhost:{}",
-            listener.local_addr().unwrap().port()
-        ));
+        urls.push(format!("http://localhost:{}", listener.local_addr().unwrap().port()));
         serve(listener, app, log);
     }
     let [bare, wide, local, none] = urls.try_into().unwrap();
-    Apis {
-        bare,
-        wide,
-        local,
-        tls: tls_url,
-        none,
-    }
+    Apis { bare, wide, local, tls: tls_url, none }
 }
 
 // ===== the cases =====
@@ -186,11 +177,7 @@ fn friend(apis: &Apis) -> Vec<Case> {
         case
     };
     cases.extend([
-        with(
-            delete(wide("/ok")).reads_error(405),
-            "allow",
-            Some("GET, HEAD, POST, PUT, OPTIONS"),
-        ),
+        with(delete(wide("/ok")).reads_error(405), "allow", Some("GET, HEAD, POST, PUT, OPTIONS")),
         bare("/echo").json().only_asks(),
         saying(wide("/echo").json().reads(200), "thanks"),
         put(bare("/ok")).only_asks(),
@@ -205,13 +192,11 @@ fn friend(apis: &Apis) -> Vec<Case> {
         delete(tls("/ok")).reads_error(405),
         saying(put(tls("/ok")).reads(200), "HTTP/2.0"),
     ]);
-    cases.extend(
-        [bare("/ok"), bare("/ok").authorized().only_asks()].map(|case| Case {
-            name: format!("{} in a sandboxed frame", case.name),
-            in_sandbox: true,
-            ..case
-        }),
-    );
+    cases.extend([bare("/ok"), bare("/ok").authorized().only_asks()].map(|case| Case {
+        name: format!("{} in a sandboxed frame", case.name),
+        in_sandbox: true,
+        ..case
+    }));
     // The negative control: without the layer nothing can be read, and what asks first is not sent.
     cases.extend(ERRORS.map(|(path, _)| case(&apis.none, path)));
     cases.extend(ERRORS.map(|(path, _)| case(&apis.none, path).authorized().only_asks()));
@@ -244,22 +229,10 @@ fn foreigner(apis: &Apis) -> Vec<Case> {
 
 fn pages(front_ends: &[String; 2], local: &str, port: u16, other: u16, apis: &Apis) -> Vec<Page> {
     let mut pages = vec![
-        Page {
-            url: front_ends[0].clone(),
-            cases: friend(apis),
-        },
-        Page {
-            url: front_ends[1].clone(),
-            cases: second_friend(apis),
-        },
-        Page {
-            url: local.to_owned(),
-            cases: vec![case(&apis.local, "/panic").reads_error(500)],
-        },
-        Page {
-            url: format!("http://127.0.0.1:{port}"),
-            cases: vec![case(&apis.local, "/ok")],
-        },
+        Page { url: front_ends[0].clone(), cases: friend(apis) },
+        Page { url: front_ends[1].clone(), cases: second_friend(apis) },
+        Page { url: local.to_owned(), cases: vec![case(&apis.local, "/panic").reads_error(500)] },
+        Page { url: format!("http://127.0.0.1:{port}"), cases: vec![case(&apis.local, "/ok")] },
     ];
     let foreign = [
         format!("http://app.example.com:{other}"),
@@ -271,10 +244,7 @@ fn pages(front_ends: &[String; 2], local: &str, port: u16, other: u16, apis: &Ap
         format!("http://app.example.com,evil.test:{port}"),
         format!("http://app-example.com:{port}"),
     ];
-    pages.extend(foreign.map(|url| Page {
-        url,
-        cases: foreigner(apis),
-    }));
+    pages.extend(foreign.map(|url| Page { url, cases: foreigner(apis) }));
     pages
 }
 
@@ -313,9 +283,8 @@ async fn a_browser_reads_what_the_policy_allows_and_nothing_else() {
     let mut cases = 0;
     for (n, page) in pages.iter().enumerate() {
         let report = timeout(LIMIT, reports.recv()).await;
-        let (reported, results) = report
-            .unwrap_or_else(|_| panic!("no report: {}", page.url))
-            .unwrap();
+        let (reported, results) =
+            report.unwrap_or_else(|_| panic!("no report: {}", page.url)).unwrap();
         assert_eq!((reported, results.len()), (n, page.cases.len()));
         for (m, (case, read)) in page.cases.iter().zip(results).enumerate() {
             let mut methods = log.methods_of(&target(case, n, m));
@@ -327,10 +296,7 @@ async fn a_browser_reads_what_the_policy_allows_and_nothing_else() {
             cases += 1;
         }
     }
-    note(&format!(
-        "browser tests: {cases} cases ran on {} pages",
-        pages.len()
-    ));
+    note(&format!("browser tests: {cases} cases ran on {} pages", pages.len()));
 }
 
 /// Each case has a URL of its own, so that no cache of the browser joins them, but for the one that
@@ -344,15 +310,10 @@ fn target(case: &Case, page: usize, number: usize) -> String {
 
 #[track_caller]
 fn check(case: &Case, read: Option<&Read>, methods: &[Method], page: &str) {
-    let Case {
-        name, api, init, ..
-    } = case;
+    let Case { name, api, init, .. } = case;
     let about = format!("{page}: {name} of {api} with {init}: {read:?}, {methods:?} came");
     assert_eq!(read.map(|read| read.status), case.status, "{about}");
-    assert!(
-        read.is_none_or(|read| read.body.contains(case.body)),
-        "{about}"
-    );
+    assert!(read.is_none_or(|read| read.body.contains(case.body)), "{about}");
     if case.path != "/cacheable" {
         assert_eq!(methods, case.methods, "{about}");
     }

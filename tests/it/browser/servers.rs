@@ -62,31 +62,17 @@ impl Log {
 /// A service that can fail in every way; it knows nothing of CORS, and is wrong about it once.
 pub fn api() -> Router {
     Router::new()
-        .route(
-            "/ok",
-            any(async |request: Request| format!("{:?}", request.version())),
-        )
+        .route("/ok", any(async |request: Request| format!("{:?}", request.version())))
         .route("/error/{status}", any(error))
         .route("/panic", any(async || -> StatusCode { panic!("a bug") }))
         .route("/slow", any(slow))
         .route("/echo", post(async |_: Json<serde_json::Value>| "thanks"))
         .route(
             "/limited",
-            any(async || {
-                (
-                    [("retry-after", "7")],
-                    ApiError::new(StatusCode::TOO_MANY_REQUESTS),
-                )
-            }),
+            any(async || ([("retry-after", "7")], ApiError::new(StatusCode::TOO_MANY_REQUESTS))),
         )
-        .route(
-            "/cacheable",
-            get(async || ([("cache-control", "max-age=600")], "kept")),
-        )
-        .route(
-            "/star",
-            any(async || ([("access-control-allow-origin", "*")], "star")),
-        )
+        .route("/cacheable", get(async || ([("cache-control", "max-age=600")], "kept")))
+        .route("/star", any(async || ([("access-control-allow-origin", "*")], "star")))
         .layer(DefaultBodyLimit::max(1024))
 }
 
@@ -113,10 +99,7 @@ pub fn under(layer: ContractLayer) -> Router {
 fn logged(app: Router, log: &Log) -> Router {
     async fn write(State(log): State<Log>, request: Request) -> Request {
         let target = request.uri().path_and_query().unwrap().to_string();
-        log.0
-            .lock()
-            .unwrap()
-            .push((request.method().clone(), target));
+        log.0.lock().unwrap().push((request.method().clone(), target));
         request
     }
     app.layer(map_request_with_state(log.clone(), write))
@@ -149,9 +132,7 @@ pub fn pages(plan: Plan, reports: mpsc::UnboundedSender<Report>) -> Router {
         async move |Path(n): Path<usize>| Json(plan[n].1.clone())
     };
     let report = async move |Path(n): Path<usize>, body: String| {
-        reports
-            .send((n, serde_json::from_str(&body).unwrap()))
-            .unwrap();
+        reports.send((n, serde_json::from_str(&body).unwrap())).unwrap();
         let next = plan.get(n + 1);
         Ok::<_, Infallible>(next.map(|(url, _)| url.clone()).unwrap_or_default())
     };
@@ -180,10 +161,7 @@ impl TlsListener {
             .with_single_cert(vec![certified.cert.der().clone()], key)
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Self {
-            tcp: bind().await,
-            tls: TlsAcceptor::from(Arc::new(config)),
-        }
+        Self { tcp: bind().await, tls: TlsAcceptor::from(Arc::new(config)) }
     }
 
     pub fn port(&self) -> u16 {

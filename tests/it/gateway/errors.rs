@@ -168,24 +168,13 @@ async fn the_text_of_a_4xx_is_kept_however_it_comes() {
         &[chunked, &chunk(first), &chunk(second), "0\r\n\r\n"],
         &[&format!("{chunked}{}0\r\n\r\n", chunk(ENVELOPE))],
         // To the end of the connection.
-        &[
-            "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\nx-id: 7\r\n\r\n",
-            first,
-            second,
-        ],
+        &["HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\nx-id: 7\r\n\r\n", first, second],
     ] {
         expected.assert_eq(&got(pieces).await);
     }
-    let text = got(&[
-        "HTTP/1.1 404 No\r\ncontent-type: text/plain\r\n\r\n",
-        "no such ",
-        "thing",
-    ])
-    .await;
-    assert!(
-        text.contains(r#""description":"no such thing","code":404"#),
-        "{text}"
-    );
+    let text =
+        got(&["HTTP/1.1 404 No\r\ncontent-type: text/plain\r\n\r\n", "no such ", "thing"]).await;
+    assert!(text.contains(r#""description":"no such thing","code":404"#), "{text}");
 }
 
 #[tokio::test]
@@ -205,11 +194,7 @@ async fn an_error_whose_text_does_not_come_keeps_its_status() {
     for pieces in [
         // Breaks off.
         &[head, "content-length: 99\r\n\r\n", ENVELOPE][..],
-        &[
-            head,
-            "transfer-encoding: chunked\r\n\r\n",
-            "5\r\n{\"a\"}\r\n",
-        ],
+        &[head, "transfer-encoding: chunked\r\n\r\n", "5\r\n{\"a\"}\r\n"],
         // Too long, with and without saying so.
         &[head, "content-length: 70002\r\n\r\n", &long],
         &[head, "\r\n", &long],

@@ -142,27 +142,14 @@ async fn a_path_of_the_upstream_goes_before_every_path() {
     )
     .await;
     for target in ["/", "//a?b", "?q"] {
-        let target = if target.starts_with('/') {
-            target.to_owned()
-        } else {
-            format!("http://a{target}")
-        };
+        let target =
+            if target.starts_with('/') { target.to_owned() } else { format!("http://a{target}") };
         let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         answer(gateway.address, &request).await;
     }
     let requests = upstream.requests();
-    let lines: Vec<_> = requests
-        .iter()
-        .map(|text| text.lines().next().unwrap())
-        .collect();
-    assert_eq!(
-        lines,
-        [
-            "GET /v1/ HTTP/1.1",
-            "GET /v1//a?b HTTP/1.1",
-            "GET /v1/?q HTTP/1.1"
-        ]
-    );
+    let lines: Vec<_> = requests.iter().map(|text| text.lines().next().unwrap()).collect();
+    assert_eq!(lines, ["GET /v1/ HTTP/1.1", "GET /v1//a?b HTTP/1.1", "GET /v1/?q HTTP/1.1"]);
 }
 
 #[tokio::test]
@@ -182,18 +169,9 @@ async fn http2_clients_are_served_on_the_same_port() {
         .body(Empty::<bytes::Bytes>::new())
         .unwrap();
     let answer = client.send_request(request).await.unwrap();
-    assert_eq!(
-        (answer.version(), answer.status().as_u16()),
-        (Version::HTTP_2, 200)
-    );
-    assert_eq!(
-        answer.headers()["access-control-allow-origin"],
-        "https://app.example.com"
-    );
-    assert_eq!(
-        answer.into_body().collect().await.unwrap().to_bytes(),
-        "hello"
-    );
+    assert_eq!((answer.version(), answer.status().as_u16()), (Version::HTTP_2, 200));
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example.com");
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
     let port = format!(":{}", upstream.address.port());
     expect![[r#"
         GET /x?y HTTP/1.1
@@ -207,9 +185,7 @@ async fn http2_clients_are_served_on_the_same_port() {
     "#]]
     .assert_eq(&upstream.requests()[0].replace(&port, ""));
 
-    let head = Request::head("http://api.example.com/x")
-        .body(Empty::new())
-        .unwrap();
+    let head = Request::head("http://api.example.com/x").body(Empty::new()).unwrap();
     let answer = client.send_request(head).await.unwrap();
     assert_eq!(answer.headers()["content-length"], "5");
 }

@@ -35,14 +35,8 @@ async fn two_lengths_of_a_request_are_one_or_an_error() {
         ("content-length: 5, 5", "hello"),
         ("content-length: +5", "hello"),
         ("transfer-encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
-        (
-            "content-length: 5\r\ntransfer-encoding: chunked",
-            "0\r\n\r\n",
-        ),
-        (
-            "transfer-encoding: chunked\r\ncontent-length: 5",
-            "0\r\n\r\n",
-        ),
+        ("content-length: 5\r\ntransfer-encoding: chunked", "0\r\n\r\n"),
+        ("transfer-encoding: chunked\r\ncontent-length: 5", "0\r\n\r\n"),
         (
             "transfer-encoding: chunked\r\ncontent-length: 99\r\nconnection: transfer-encoding",
             "0\r\n\r\n",
@@ -61,21 +55,12 @@ async fn two_lengths_of_a_request_are_one_or_an_error() {
         let request = format!("POST /x HTTP/1.1\r\nhost: a\r\n{fields}\r\n\r\n{content}{canary}");
         let (requests, answers) = both(&request).await;
         let frames: Vec<_> = requests.iter().map(|request| frame(request)).collect();
-        let statuses: Vec<_> = answers
-            .split("HTTP/1.1 ")
-            .skip(1)
-            .map(|answer| &answer[..3])
-            .collect();
-        let paths: Vec<_> = requests
-            .iter()
-            .map(|r| r.split(' ').nth(1).unwrap())
-            .collect();
+        let statuses: Vec<_> =
+            answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        let paths: Vec<_> = requests.iter().map(|r| r.split(' ').nth(1).unwrap()).collect();
         // A second request is the canary, whole, or there is none.
         assert!(
-            matches!(
-                paths.as_slice(),
-                [] | ["/x" | "/canary"] | ["/x", "/canary"]
-            ),
+            matches!(paths.as_slice(), [] | ["/x" | "/canary"] | ["/x", "/canary"]),
             "{fields}: {requests:?}"
         );
         writeln!(seen, "{fields:?} {content:?}: {frames:?} {statuses:?}").unwrap();
@@ -105,10 +90,9 @@ async fn two_lengths_of_a_request_are_one_or_an_error() {
 
 #[tokio::test]
 async fn the_content_of_a_get_is_passed_too() {
-    for (fields, content) in [
-        ("content-length: 5", "hello"),
-        ("transfer-encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
-    ] {
+    for (fields, content) in
+        [("content-length: 5", "hello"), ("transfer-encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")]
+    {
         let request =
             format!("GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{fields}\r\n\r\n{content}");
         let (requests, _) = both(&request).await;
@@ -119,11 +103,10 @@ async fn the_content_of_a_get_is_passed_too() {
 
 #[tokio::test]
 async fn a_length_beside_chunks_is_not_passed() {
-    let answer = got(&[
-        "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n\
-         5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\ncanary",
-    ])
-    .await;
+    let answer =
+        got(&["HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n\
+         5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\ncanary"])
+        .await;
     expect![[r#"
         HTTP/1.1 200 OK
         connection: close
@@ -149,9 +132,6 @@ async fn what_comes_before_the_101_is_the_next_request() {
                    GET /next HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     answer(gateway.address, request).await;
     let requests = upstream.requests();
-    let lines: Vec<_> = requests
-        .iter()
-        .map(|text| text.lines().next().unwrap())
-        .collect();
+    let lines: Vec<_> = requests.iter().map(|text| text.lines().next().unwrap()).collect();
     assert_eq!(lines, ["GET /chat HTTP/1.1", "GET /next HTTP/1.1"]);
 }

@@ -46,11 +46,7 @@ async fn asked(request: &str, pieces: &[&str]) -> String {
 
 /// Sends `GET /x?secret`, and returns what a gateway makes of an answer in these pieces.
 async fn got(pieces: &[&str]) -> String {
-    asked(
-        "GET /x?secret HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-        pieces,
-    )
-    .await
+    asked("GET /x?secret HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", pieces).await
 }
 
 /// The whole answer to these bytes, up to the closing of the connection, without what every answer
@@ -96,14 +92,8 @@ const CONTRACT: [&str; 5] = [
 fn without_contract(answer: &str) -> String {
     let (head, content) = answer.split_once("\n\n").unwrap_or((answer, ""));
     for line in CONTRACT {
-        assert_eq!(
-            head.lines().filter(|l| *l == line).count(),
-            1,
-            "{line} in {answer:?}"
-        );
+        assert_eq!(head.lines().filter(|l| *l == line).count(), 1, "{line} in {answer:?}");
     }
-    let head = head
-        .lines()
-        .filter(|l| !CONTRACT.contains(l) && !l.starts_with("date: "));
+    let head = head.lines().filter(|l| !CONTRACT.contains(l) && !l.starts_with("date: "));
     format!("{}\n\n{content}\n", head.collect::<Vec<_>>().join("\n"))
 }

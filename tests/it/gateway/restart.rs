@@ -57,9 +57,7 @@ impl Upstream {
             }
         });
         soon("the upstream's start", listens).await.unwrap();
-        Self {
-            runtime: Some(runtime),
-        }
+        Self { runtime: Some(runtime) }
     }
 }
 
@@ -93,11 +91,7 @@ async fn client(gateway: SocketAddr, number: usize, stop: Arc<AtomicBool>) -> BT
     let connection = tokio::spawn(connection);
     while !stop.load(Ordering::Relaxed) {
         let id = format!("/{number}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let method = if id.ends_with(['0', '2', '4']) {
-            "GET"
-        } else {
-            "POST"
-        };
+        let method = if id.ends_with(['0', '2', '4']) { "GET" } else { "POST" };
         let content = if method == "GET" { "" } else { "some content" };
         let request = Request::builder()
             .method(method)
@@ -106,28 +100,22 @@ async fn client(gateway: SocketAddr, number: usize, stop: Arc<AtomicBool>) -> BT
             .body(Full::<Bytes>::from(content))
             .unwrap();
         soon("the connection", sender.ready()).await.unwrap();
-        let answer = soon("an answer", sender.send_request(request))
-            .await
-            .unwrap();
+        let answer = soon("an answer", sender.send_request(request)).await.unwrap();
         let status = answer.status().as_u16();
         let content = answer.into_body().collect().await.unwrap().to_bytes();
         let content = String::from_utf8(content.to_vec()).unwrap();
         match status {
             200 => assert_eq!(content, id),
-            502 => assert!(
-                content.contains(&format!("https://api.example.com{id}\"")),
-                "{content}"
-            ),
+            502 => {
+                assert!(content.contains(&format!("https://api.example.com{id}\"")), "{content}")
+            }
             other => panic!("{other}: {content}"),
         }
         *statuses.entry(status).or_default() += 1;
     }
     // Nothing more has come than was asked for: the connection is in order to its end.
     drop(sender);
-    soon("the connection's end", connection)
-        .await
-        .unwrap()
-        .unwrap();
+    soon("the connection's end", connection).await.unwrap().unwrap();
     statuses
 }
 
@@ -160,12 +148,6 @@ async fn every_request_is_answered_once_while_the_upstream_is_killed_and_restart
     }
     println!("{statuses:?}");
     assert!(statuses[&200] > 100 && statuses[&502] > 6, "{statuses:?}");
-    let twice: Vec<_> = seen
-        .lock()
-        .unwrap()
-        .clone()
-        .into_iter()
-        .filter(|(_, n)| *n > 1)
-        .collect();
+    let twice: Vec<_> = seen.lock().unwrap().clone().into_iter().filter(|(_, n)| *n > 1).collect();
     assert_eq!(twice, [], "sent twice");
 }

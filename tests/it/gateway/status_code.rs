@@ -32,15 +32,8 @@ async fn its_number_decides_on_the_status_and_a_4xx_keeps_the_message() {
         for before in [400, 404, 500] {
             let (after, content) = translated(before, &old).await;
             assert_eq!(after, status, "{number}");
-            assert!(
-                content.contains(&format!(r#""code":{status},"#)),
-                "{content}"
-            );
-            assert_eq!(
-                content.contains(r#""description":"told \"so\"","#),
-                told,
-                "{content}"
-            );
+            assert!(content.contains(&format!(r#""code":{status},"#)), "{content}");
+            assert_eq!(content.contains(r#""description":"told \"so\"","#), told, "{content}");
         }
     }
 }
@@ -48,10 +41,7 @@ async fn its_number_decides_on_the_status_and_a_4xx_keeps_the_message() {
 #[tokio::test]
 async fn what_is_no_such_error_is_left_as_it_was() {
     let old = r#"{"statusCode": 6, "statusMessage": "gone"}"#;
-    assert_eq!(
-        translated(200, old).await,
-        ("200".to_owned(), old.to_owned())
-    );
+    assert_eq!(translated(200, old).await, ("200".to_owned(), old.to_owned()));
     for (before, content) in [
         (409, r#"{"statusCode": 7, "statusMessage": "unknown"}"#),
         (409, r#"{"statusCode": "6", "statusMessage": "text"}"#),
@@ -71,16 +61,10 @@ async fn what_is_no_such_error_is_left_as_it_was() {
         };
         assert!(envelope.contains(default), "{envelope}");
     }
-    for odd in [
-        r#"{"statusCode":6}"#,
-        r#"{"statusCode":6,"statusMessage":null}"#,
-    ] {
+    for odd in [r#"{"statusCode":6}"#, r#"{"statusCode":6,"statusMessage":null}"#] {
         let (after, envelope) = translated(500, odd).await;
         assert_eq!(after, "404");
-        assert!(
-            envelope.contains("No resource exists at this URI."),
-            "{envelope}"
-        );
+        assert!(envelope.contains("No resource exists at this URI."), "{envelope}");
     }
 }
 

@@ -28,10 +28,7 @@ async fn bulk(mut stream: TcpStream) {
         stream.write_all(head.as_bytes()).await.unwrap();
         send(&mut stream, size).await;
     } else {
-        assert!(
-            head.contains(&format!("\r\ncontent-length: {size}\r\n")),
-            "{head}"
-        );
+        assert!(head.contains(&format!("\r\ncontent-length: {size}\r\n")), "{head}");
         receive(&mut stream, size).await;
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
         stream.write_all(answer).await.unwrap();
@@ -77,10 +74,7 @@ async fn large_content_passes_each_way_at_constant_memory() {
     let start = Instant::now();
 
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
     read_until(&mut client, "\r\n\r\n").await;
     receive(&mut client, size).await;
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
@@ -123,10 +117,7 @@ async fn a_slow_reader_holds_the_upstream_back() {
     .await;
     let gateway = gateway(address, &[]).await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     read_until(&mut client, "\r\n\r\n").await;
     let mut sent = 0;
     loop {
@@ -220,10 +211,7 @@ async fn a_client_that_leaves_takes_its_request_along() {
     .await;
     let gateway = gateway(address, &[]).await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(100)).await;
     drop(client);
     let _ = soon("the end of the request", was_gone).await;
@@ -234,19 +222,13 @@ async fn on_sigterm_a_request_in_flight_finishes() {
     let (address, _) = serve(async |mut stream| {
         read_until(&mut stream, "\r\n\r\n").await;
         sleep(Duration::from_millis(500)).await;
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
     })
     .await;
     let mut gateway = gateway(address, &[]).await;
     let idle = TcpStream::connect(gateway.address).await.unwrap();
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(200)).await;
     gateway.signal("TERM").await;
     let answer = super::read_to_end(&mut client).await;
@@ -264,17 +246,11 @@ async fn a_second_signal_does_not_wait() {
     .await;
     let mut gateway = gateway(address, &[]).await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(200)).await;
     gateway.signal("INT").await;
     // Signals that come at once may be seen as one: repeat the second until it is seen.
-    while timeout(Duration::from_millis(50), gateway.end())
-        .await
-        .is_err()
-    {
+    while timeout(Duration::from_millis(50), gateway.end()).await.is_err() {
         gateway.signal("INT").await;
     }
 }

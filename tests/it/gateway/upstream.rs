@@ -45,11 +45,7 @@ impl Scripted {
             }
         })
         .await;
-        Self {
-            address,
-            requests,
-            accepting,
-        }
+        Self { address, requests, accepting }
     }
 
     /// The requests that it has got, without `\r`.

@@ -26,10 +26,7 @@ async fn echo(mut stream: TcpStream) {
     let request = read_request(&mut stream).await;
     let asked = "connection: upgrade\r\nupgrade: websocket\r\n";
     assert!(request.contains(asked), "{request}");
-    stream
-        .write_all(format!("{SWITCHED}welcome ").as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(format!("{SWITCHED}welcome ").as_bytes()).await.unwrap();
     let mut piece = [0; 1024];
     while let Ok(n @ 1..) = stream.read(&mut piece).await {
         stream.write_all(&piece[..n]).await.unwrap();
@@ -59,16 +56,12 @@ async fn a_websocket_passes_both_ways_and_outlives_the_time_limit() {
         sleep(Duration::from_millis(200)).await;
         client.write_all(b"\x81\x02hi").await.unwrap();
         let mut frame = [0; 4];
-        soon("the echo", client.read_exact(&mut frame))
-            .await
-            .unwrap();
+        soon("the echo", client.read_exact(&mut frame)).await.unwrap();
         assert_eq!(&frame, b"\x81\x02hi");
     }
     client.shutdown().await.unwrap();
     let mut rest = String::new();
-    soon("the end", client.read_to_string(&mut rest))
-        .await
-        .unwrap();
+    soon("the end", client.read_to_string(&mut rest)).await.unwrap();
     assert_eq!(rest, " bye", "the other half stays open");
     gateway.signal("TERM").await;
     assert!(gateway.end().await.success());

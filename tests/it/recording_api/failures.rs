@@ -81,9 +81,8 @@ async fn every_status_from_400_to_599_keeps_its_status() {
     let mut connection = api.connect().await;
     for status in 400..600 {
         for kind in ["error", "text"] {
-            let answer = connection
-                .ask(request(&format!("GET /diagnostics/{kind}/{status}")))
-                .await;
+            let answer =
+                connection.ask(request(&format!("GET /diagnostics/{kind}/{status}"))).await;
             assert_eq!(answer.status.as_u16(), status);
             assert_eq!(answer.json()["code"], status);
         }
@@ -108,14 +107,9 @@ async fn an_http2_connection_lives_on_after_errors_and_a_broken_body() {
     let api = Program::start(&["--diagnostics", "--timeout", "100ms"]).await;
     let mut connection = Connection::http2(api.address).await;
     lives_on(&mut connection).await;
-    let broken = connection
-        .begin(request("GET /diagnostics/panic-in-body"))
-        .await;
+    let broken = connection.begin(request("GET /diagnostics/panic-in-body")).await;
     soon("the body", broken.collect()).await.unwrap_err();
-    assert_eq!(
-        connection.ask(request("GET /ping")).await.status,
-        StatusCode::OK
-    );
+    assert_eq!(connection.ask(request("GET /ping")).await.status, StatusCode::OK);
 }
 
 async fn lives_on(connection: &mut Connection) {
@@ -136,17 +130,10 @@ async fn lives_on(connection: &mut Connection) {
 #[tokio::test]
 async fn a_panic_in_a_body_is_an_error_for_the_client_and_not_a_clean_end() {
     let api = Program::start(&["--diagnostics"]).await;
-    let answer = api
-        .connect()
-        .await
-        .begin(request("GET /diagnostics/panic-in-body"))
-        .await;
+    let answer = api.connect().await.begin(request("GET /diagnostics/panic-in-body")).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let mut body = answer.into_body();
-    let first = soon("the first chunk", body.frame())
-        .await
-        .unwrap()
-        .unwrap();
+    let first = soon("the first chunk", body.frame()).await.unwrap().unwrap();
     assert_eq!(first.into_data().unwrap(), "first chunk\n");
     assert!(soon("the end", body.frame()).await.unwrap().is_err());
     assert_eq!(api.ask(request("GET /ping")).await.status, StatusCode::OK);

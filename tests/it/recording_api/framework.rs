@@ -49,21 +49,14 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
         .await;
 
     let form = request(r#"POST /server/mode {"mode":"maintenance"}"#);
-    let form = with(
-        form,
-        header::CONTENT_TYPE,
-        "application/x-www-form-urlencoded",
-    );
+    let form = with(form, header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     api.check(form, expect![[r#"
         415 Unsupported Media Type
 
         {"http_method":"POST","title":"Unsupported Media Type","description":"Expected request with `Content-Type: application/json`","code":415,"uri":"http://localhost:8080/server/mode"}
     "#]]).await;
 
-    let large = format!(
-        r#"POST /server/mode {{"mode":"{}"}}"#,
-        "a".repeat(64 * 1024)
-    );
+    let large = format!(r#"POST /server/mode {{"mode":"{}"}}"#, "a".repeat(64 * 1024));
     api.check(request(&large), expect![[r#"
         413 Payload Too Large
 
@@ -82,10 +75,7 @@ async fn a_head_request_gets_the_same_head_and_no_body() {
         let asked = format!("HEAD {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         let answer = on_the_wire(api.address, &asked).await;
         assert!(answer.starts_with(first_line), "{answer}");
-        assert!(
-            answer.contains("\r\ncontent-type: application/json\r\n"),
-            "{answer}"
-        );
+        assert!(answer.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
         let end_of_head = answer.find("\r\n\r\n").unwrap() + 4;
         assert_eq!(end_of_head, answer.len(), "{answer}");
     }
@@ -93,27 +83,15 @@ async fn a_head_request_gets_the_same_head_and_no_body() {
 
 #[tokio::test]
 async fn a_page_of_another_server_url_gets_its_own_origin() {
-    let urls = [
-        "--server-url",
-        "http://localhost:3000",
-        "--server-url",
-        "https://b.example",
-    ];
+    let urls = ["--server-url", "http://localhost:3000", "--server-url", "https://b.example"];
     let api = Program::start(&urls).await;
     let origin = |answer: HeaderMap| answer["access-control-allow-origin"].clone();
 
     let mut connection = api.connect().await;
     let known = with(request("GET /nowhere"), header::ORIGIN, "https://b.example");
-    assert_eq!(
-        origin(connection.begin(known).await.headers().clone()),
-        "https://b.example"
-    );
+    assert_eq!(origin(connection.begin(known).await.headers().clone()), "https://b.example");
 
-    let foreign = with(
-        request("GET /nowhere"),
-        header::ORIGIN,
-        "https://evil.example",
-    );
+    let foreign = with(request("GET /nowhere"), header::ORIGIN, "https://evil.example");
     let answer = api.ask(foreign).await;
     assert_eq!(answer.header("vary"), Some("Origin"));
 }

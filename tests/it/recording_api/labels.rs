@@ -77,13 +77,7 @@ async fn a_bad_label_definition_is_400() {
     "#]])
         .await;
     let long = format!(r#"{{"name":"{}"}}"#, "a".repeat(65));
-    for bad in [
-        "{}",
-        r#"{"name":""}"#,
-        r#"{"name":"ä"}"#,
-        r#"{"name":"a/b"}"#,
-        &long,
-    ] {
+    for bad in ["{}", r#"{"name":""}"#, r#"{"name":"ä"}"#, r#"{"name":"a/b"}"#, &long] {
         let answer = api.ask(create(bad)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
         assert_eq!(answer.json()["code"], 4020, "{bad}");

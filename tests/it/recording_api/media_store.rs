@@ -27,14 +27,7 @@ pub(super) async fn media_store(
 /// A media store that has one answer, and fails after it.
 pub(super) async fn media_store_once(body: Body) -> String {
     let body = Arc::new(Mutex::new(Some(body)));
-    media_store(move |_| {
-        body.lock()
-            .unwrap()
-            .take()
-            .expect("one request")
-            .into_response()
-    })
-    .await
+    media_store(move |_| body.lock().unwrap().take().expect("one request").into_response()).await
 }
 
 /// A media store that sends these bytes and closes, as soon as it has read something.

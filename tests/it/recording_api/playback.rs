@@ -29,10 +29,7 @@ async fn a_recording_is_played_as_a_wav_file() {
     assert_eq!(audio.header("content-type"), Some("audio/wav"));
     assert_eq!(audio.header("content-length"), Some("672044"));
     assert_eq!(audio.header("accept-ranges"), Some("bytes"));
-    assert_eq!(
-        (&audio.body[..4], &audio.body[8..16]),
-        (&b"RIFF"[..], &b"WAVEfmt "[..])
-    );
+    assert_eq!((&audio.body[..4], &audio.body[8..16]), (&b"RIFF"[..], &b"WAVEfmt "[..]));
     let size = |at: usize| u32::from_le_bytes(audio.body[at..at + 4].try_into().unwrap());
     assert_eq!((size(4), size(40)), (672_036, 672_000));
 
@@ -65,16 +62,8 @@ async fn a_range_is_passed_to_the_store_and_its_answer_back() {
     for (range, place, expected) in [
         ("bytes=0-3", "bytes 0-3/672044", 0..4),
         ("bytes=40-16444", "bytes 40-16444/672044", 40..16445),
-        (
-            "bytes=672040-",
-            "bytes 672040-672043/672044",
-            672_040..672_044,
-        ),
-        (
-            "bytes=672000-999999",
-            "bytes 672000-672043/672044",
-            672_000..672_044,
-        ),
+        ("bytes=672040-", "bytes 672040-672043/672044", 672_040..672_044),
+        ("bytes=672000-999999", "bytes 672000-672043/672044", 672_000..672_044),
         ("bytes=-5", "bytes 672039-672043/672044", 672_039..672_044),
     ] {
         let part = api.ask(with(agent(PLAY), header::RANGE, range)).await;
@@ -84,11 +73,7 @@ async fn a_range_is_passed_to_the_store_and_its_answer_back() {
     }
     for ignored in ["bytes=5-4", "lines=1-2", "bytes=0-1,4-5", "bytes=a-"] {
         let answer = api.ask(with(agent(PLAY), header::RANGE, ignored)).await;
-        assert_eq!(
-            (answer.status, answer.body.len()),
-            (StatusCode::OK, whole.len()),
-            "{ignored}"
-        );
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, whole.len()), "{ignored}");
     }
     let other_version = with(agent(PLAY), header::RANGE, "bytes=0-3");
     let other_version = with(other_version, header::IF_RANGE, "\"another\"");
@@ -109,16 +94,10 @@ async fn playback_starts_before_the_media_ends_and_a_client_that_leaves_ends_it(
     let store = media_store_once(Body::from_stream(ReceiverStream::new(body))).await;
     let api = Program::start(&["--media-url", &store]).await;
 
-    audio
-        .send(Ok::<_, io::Error>("the beginning"))
-        .await
-        .unwrap();
+    audio.send(Ok::<_, io::Error>("the beginning")).await.unwrap();
     let mut connection = api.connect().await;
     let mut playing = connection.begin(agent(PLAY)).await.into_body();
-    let first = soon("the beginning", playing.frame())
-        .await
-        .unwrap()
-        .unwrap();
+    let first = soon("the beginning", playing.frame()).await.unwrap().unwrap();
     assert_eq!(first.into_data().unwrap(), "the beginning");
 
     audio.send(Ok("the middle")).await.unwrap();
@@ -147,10 +126,7 @@ async fn a_client_that_does_not_read_stops_the_media_store() {
     while let Ok(done) = timeout(Duration::from_millis(500), audio.send(chunk())).await {
         done.unwrap();
         sent += CHUNK;
-        assert!(
-            sent < 256 * 1024 * 1024,
-            "{sent} bytes were taken, and nobody has read one"
-        );
+        assert!(sent < 256 * 1024 * 1024, "{sent} bytes were taken, and nobody has read one");
     }
     drop(answer);
 }
@@ -162,14 +138,8 @@ async fn a_media_store_that_breaks_off_breaks_the_playback_off() {
     let api = Program::start(&["--media-url", &store]).await;
     audio.send(Ok("the beginning")).await.unwrap();
     let mut playing = api.connect().await.begin(agent(PLAY)).await.into_body();
-    soon("the beginning", playing.frame())
-        .await
-        .unwrap()
-        .unwrap();
-    audio
-        .send(Err(io::Error::other("the disk is gone")))
-        .await
-        .unwrap();
+    soon("the beginning", playing.frame()).await.unwrap().unwrap();
+    audio.send(Err(io::Error::other("the disk is gone"))).await.unwrap();
     assert!(soon("the end", playing.frame()).await.unwrap().is_err());
 }
 
@@ -180,20 +150,13 @@ async fn a_length_that_the_media_store_does_not_keep_is_not_promised_or_breaks_t
     let store = media_store_that_sends(chunked).await;
     let api = Program::start(&["--media-url", &store]).await;
     let answer = api.ask(agent(PLAY)).await;
-    assert_eq!(
-        (answer.header("content-length"), &answer.body[..]),
-        (None, &b"audio"[..])
-    );
+    assert_eq!((answer.header("content-length"), &answer.body[..]), (None, &b"audio"[..]));
 
     let short = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\naudio";
     let store = media_store_that_sends(short).await;
     let api = Program::start(&["--media-url", &store]).await;
     let playing = api.connect().await.begin(agent(PLAY)).await;
-    assert!(
-        soon("the end", playing.into_body().collect())
-            .await
-            .is_err()
-    );
+    assert!(soon("the end", playing.into_body().collect()).await.is_err());
 }
 
 #[tokio::test]
@@ -249,12 +212,7 @@ async fn a_media_store_that_refuses_closes_or_fails_is_502_and_one_that_lacks_th
     let causes = "media store: client error (Connect): tcp connect error: ";
     assert!(log.contains(causes), "{log}");
 
-    for nonsense in [
-        "",
-        "HTTP/1.1 200",
-        "garbage\r\n\r\n",
-        "HTTP/1.1 101 Go\r\n\r\n",
-    ] {
+    for nonsense in ["", "HTTP/1.1 200", "garbage\r\n\r\n", "HTTP/1.1 101 Go\r\n\r\n"] {
         let store = media_store_that_sends(nonsense).await;
         let api = Program::start(&["--media-url", &store]).await;
         let answer = api.ask(agent(PLAY)).await;
@@ -267,10 +225,7 @@ async fn a_media_store_that_refuses_closes_or_fails_is_502_and_one_that_lacks_th
         let api = Program::start(&["--media-url", &store]).await;
         let answer = api.ask(agent(PLAY)).await;
         assert_eq!(answer.status, answered);
-        assert!(
-            !answer.body.windows(3).any(|bytes| bytes == b"d-7"),
-            "{answer:?}"
-        );
+        assert!(!answer.body.windows(3).any(|bytes| bytes == b"d-7"), "{answer:?}");
     }
 }
 

@@ -24,10 +24,7 @@ async fn on_sigterm_a_request_in_flight_finishes() {
     let (audio, body) = mpsc::channel(1);
     let store = media_store_once(Body::from_stream(ReceiverStream::new(body))).await;
     let mut api = Program::start(&["--media-url", &store]).await;
-    audio
-        .send(Ok::<_, io::Error>("the beginning"))
-        .await
-        .unwrap();
+    audio.send(Ok::<_, io::Error>("the beginning")).await.unwrap();
     let playing = api.connect().await.begin(agent(PLAY)).await;
 
     api.signal("TERM").await;
@@ -40,9 +37,7 @@ async fn on_sigterm_a_request_in_flight_finishes() {
     audio.send(Ok(", the end")).await.unwrap();
     drop(audio);
 
-    let body = soon("the rest", playing.into_body().collect())
-        .await
-        .unwrap();
+    let body = soon("the rest", playing.into_body().collect()).await.unwrap();
     assert_eq!(body.to_bytes(), "the beginning, the end");
     assert!(api.end().await.success());
 }
@@ -63,10 +58,7 @@ async fn a_second_ctrl_c_does_not_wait() {
     let (audio, body) = mpsc::channel(1);
     let store = media_store_once(Body::from_stream(ReceiverStream::new(body))).await;
     let mut api = Program::start(&["--media-url", &store]).await;
-    audio
-        .send(Ok::<_, io::Error>("the beginning"))
-        .await
-        .unwrap();
+    audio.send(Ok::<_, io::Error>("the beginning")).await.unwrap();
     let _endless = api.connect().await.begin(agent(PLAY)).await;
     // Signals that come at once may be seen as one: repeat the second until it is seen.
     api.signal("INT").await;
@@ -94,14 +86,8 @@ async fn a_database_of_ones_own_is_kept() {
 
     let api = Program::start(&db).await;
     let status = async |path| api.ask(agent(path)).await.status;
-    assert_eq!(
-        status("GET /api/v2/recordings/call-01").await,
-        StatusCode::NOT_FOUND
-    );
-    assert_eq!(
-        status("GET /api/v2/recordings/call-02/play/part-1").await,
-        StatusCode::OK
-    );
+    assert_eq!(status("GET /api/v2/recordings/call-01").await, StatusCode::NOT_FOUND);
+    assert_eq!(status("GET /api/v2/recordings/call-02/play/part-1").await, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -163,11 +149,7 @@ async fn a_wrong_option_is_told_in_one_line() {
         ),
     ] {
         let (code, stdout, stderr) = run(&options).await;
-        assert_eq!(
-            (code, stdout.as_str(), stderr.lines().count()),
-            (Some(2), "", 1),
-            "{stderr}"
-        );
+        assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(2), "", 1), "{stderr}");
         line.assert_eq(&stderr);
     }
 }
@@ -198,24 +180,12 @@ async fn what_cannot_be_opened_is_told_and_ends_the_program() {
     let address = taken.local_addr().unwrap().to_string();
     let (code, stdout, stderr) = run(&["--listen", &address]).await;
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(
-        stderr.starts_with(&format!("error: cannot listen on {address}: ")),
-        "{stderr}"
-    );
+    assert!(stderr.starts_with(&format!("error: cannot listen on {address}: ")), "{stderr}");
 
     let folder = Folder::new();
     let file = folder.0.join("notes.sqlite");
-    rusqlite::Connection::open(&file)
-        .unwrap()
-        .execute_batch("CREATE TABLE notes (t)")
-        .unwrap();
+    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE notes (t)").unwrap();
     let file = file.to_str().unwrap();
     let (code, _, stderr) = run(&["--listen", "127.0.0.1:0", "--db", file]).await;
-    assert_eq!(
-        (code, stderr),
-        (
-            Some(1),
-            format!("error: {file} is another program's database\n")
-        )
-    );
+    assert_eq!((code, stderr), (Some(1), format!("error: {file} is another program's database\n")));
 }

@@ -84,9 +84,7 @@ pub(super) fn request(line: &str) -> Request<Full<Bytes>> {
         Some(_) => request.header(header::CONTENT_TYPE, "application/json"),
         None => request,
     };
-    request
-        .body(Full::from(json.unwrap_or_default().to_owned()))
-        .unwrap()
+    request.body(Full::from(json.unwrap_or_default().to_owned())).unwrap()
 }
 
 pub(super) fn agent(line: &str) -> Request<Full<Bytes>> {
@@ -103,11 +101,7 @@ pub(super) fn admin(line: &str) -> Request<Full<Bytes>> {
 
 pub(super) fn with_login<B>(request: Request<B>, name: &str, password: &str) -> Request<B> {
     let credentials = BASE64_STANDARD.encode(format!("{name}:{password}"));
-    with(
-        request,
-        header::AUTHORIZATION,
-        &format!("Basic {credentials}"),
-    )
+    with(request, header::AUTHORIZATION, &format!("Basic {credentials}"))
 }
 
 pub(super) fn with<B>(
@@ -146,11 +140,7 @@ impl Connection {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let (head, body) = self.begin(request).await.into_parts();
         let body = soon("the body", body.collect()).await.unwrap().to_bytes();
-        let answer = Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        };
+        let answer = Answer { status: head.status, headers: head.headers, body };
         answer.check(&method, &uri);
         answer
     }
@@ -160,9 +150,7 @@ impl Connection {
         let answer = match self {
             Self::Http1(sender) => {
                 soon("the connection", sender.ready()).await.unwrap();
-                request
-                    .headers_mut()
-                    .insert(header::HOST, "elsewhere.example".parse().unwrap());
+                request.headers_mut().insert(header::HOST, "elsewhere.example".parse().unwrap());
                 soon("the head", sender.send_request(request)).await
             }
             Self::Http2(sender) => {
@@ -188,14 +176,8 @@ pub(super) struct Answer {
 const MANDATORY: [(&str, &str); 5] = [
     ("access-control-allow-origin", "http://localhost:3000"),
     ("access-control-allow-origins", "http://localhost:3000"),
-    (
-        "access-control-allow-methods",
-        "GET, POST, PUT, DELETE, OPTIONS",
-    ),
-    (
-        "access-control-allow-headers",
-        "Authorization, Origin, Content-Type",
-    ),
+    ("access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS"),
+    ("access-control-allow-headers", "Authorization, Origin, Content-Type"),
     ("access-control-allow-credentials", "true"),
 ];
 
@@ -250,10 +232,7 @@ impl Answer {
         };
         assert_eq!(envelope.len(), 5, "{self:?}");
         assert_eq!(envelope["http_method"], method.as_str());
-        assert_eq!(
-            envelope["uri"],
-            format!("http://localhost:8080{}", uri.path())
-        );
+        assert_eq!(envelope["uri"], format!("http://localhost:8080{}", uri.path()));
         assert!(envelope["code"].is_u64(), "{self:?}");
         assert_ne!(envelope["title"].as_str().unwrap(), "");
         assert_ne!(envelope["description"].as_str().unwrap(), "");
@@ -294,8 +273,6 @@ pub(super) async fn on_the_wire(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    soon("the answer", stream.read_to_string(&mut answer))
-        .await
-        .unwrap();
+    soon("the answer", stream.read_to_string(&mut answer)).await.unwrap();
     answer
 }

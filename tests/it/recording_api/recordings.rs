@@ -61,10 +61,7 @@ async fn a_search_finds_by_number_and_time() {
         ("callerPhoneNumber=*02", "02 09 10"),
         ("callerPhoneNumber=%2B44*&dialedPhoneNumber=5002", "05 09"),
         ("callerPhoneNumber=4", ""),
-        (
-            "dialedPhoneNumber=500*&stopTime=2015-09-10T17:04:40.000%2B0000",
-            "01 02",
-        ),
+        ("dialedPhoneNumber=500*&stopTime=2015-09-10T17:04:40.000%2B0000", "01 02"),
         ("stopTime=2015-09-10T17:04:39.999%2B0000", "01"),
         ("startTime=2015-09-13T09:09:09.000%2B0000", "11 12"),
         ("startTime=2015-09-13T09:09:09.001%2B0000", "12"),
@@ -75,9 +72,7 @@ async fn a_search_finds_by_number_and_time() {
             "08 09 10",
         ),
     ] {
-        let answer = api
-            .ask(supervisor(&format!("GET /api/v2/recordings?{query}")))
-            .await;
+        let answer = api.ask(supervisor(&format!("GET /api/v2/recordings?{query}"))).await;
         assert_eq!(answer.status, StatusCode::OK, "{query}");
         assert_eq!(ids(&answer.json()), found, "{query}");
     }
@@ -92,10 +87,7 @@ async fn a_search_is_read_page_by_page_along_its_links() {
     for (page, found) in [(1, "01 02 03 04"), (2, "05 07 08 09"), (3, "11 12")] {
         let answer = api.ask(supervisor(&format!("GET {path}"))).await.json();
         assert_eq!(ids(&answer), found);
-        assert_eq!(
-            (&answer["page"], &answer["pageSize"]),
-            (&json!(page), &json!(4))
-        );
+        assert_eq!((&answer["page"], &answer["pageSize"]), (&json!(page), &json!(4)));
         assert_eq!(answer["total"], 10);
         assert_eq!(answer.get("previous").is_some(), page > 1);
         if page > 1 {
@@ -109,17 +101,12 @@ async fn a_search_is_read_page_by_page_along_its_links() {
     }
     let behind = format!("GET /api/v2/recordings?{filters}&pageSize=4&page=4294967295");
     let answer = api.ask(supervisor(&behind)).await.json();
-    assert_eq!(
-        (ids(&answer).as_str(), &answer["previous"]),
-        ("", &json!(link(3)))
-    );
+    assert_eq!((ids(&answer).as_str(), &answer["previous"]), ("", &json!(link(3))));
 }
 
 fn ids(page: &serde_json::Value) -> String {
     let recordings = page["recordings"].as_array().unwrap();
-    let ids = recordings
-        .iter()
-        .map(|one| one["id"].as_str().unwrap().replace("call-", ""));
+    let ids = recordings.iter().map(|one| one["id"].as_str().unwrap().replace("call-", ""));
     ids.collect::<Vec<_>>().join(" ")
 }
 
@@ -203,9 +190,7 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         "callerPhoneNumber=*&page=1&page=2",
         "callerPhoneNumber=*&pageSize=0",
     ] {
-        let answer = api
-            .ask(supervisor(&format!("GET /api/v2/recordings?{query}")))
-            .await;
+        let answer = api.ask(supervisor(&format!("GET /api/v2/recordings?{query}"))).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
         assert_eq!(answer.json()["code"], 4020, "{query}");
     }
@@ -277,10 +262,6 @@ async fn an_unknown_operation_is_400() {
     "#]])
         .await;
     for bad in ["{}", "[]", "", r#"{"operationName":null}"#] {
-        assert_eq!(
-            api.ask(operate(bad)).await.status,
-            StatusCode::BAD_REQUEST,
-            "{bad}"
-        );
+        assert_eq!(api.ask(operate(bad)).await.status, StatusCode::BAD_REQUEST, "{bad}");
     }
 }

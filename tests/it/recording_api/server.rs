@@ -49,9 +49,7 @@ async fn anyone_may_ask_for_the_status_and_the_version() {
 async fn the_golden_case_is_equal_byte_for_byte() {
     const GOLDEN: &str = r#"{"http_method":"POST","title":"bad parameter","description":"bad parameter 'server mode' reason : server mode has not a correct value 'something'","code":4020,"uri":"http://localhost:8080/server/mode"}"#;
     let api = Program::start(&[]).await;
-    let answer = api
-        .ask(request(r#"POST /server/mode {"mode":"something"}"#))
-        .await;
+    let answer = api.ask(request(r#"POST /server/mode {"mode":"something"}"#)).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.body, GOLDEN);
 }
@@ -93,25 +91,15 @@ async fn in_maintenance_everything_but_the_server_itself_and_preflights_is_503()
         request("GET /diagnostics/panic"),
         admin("GET /api/v2/recordings/call-01"),
     ] {
-        assert_eq!(
-            api.ask(closed).await.status,
-            StatusCode::SERVICE_UNAVAILABLE
-        );
+        assert_eq!(api.ask(closed).await.status, StatusCode::SERVICE_UNAVAILABLE);
     }
 
-    let preflight = with(
-        request("OPTIONS /ping"),
-        header::ORIGIN,
-        "http://localhost:3000",
-    );
+    let preflight = with(request("OPTIONS /ping"), header::ORIGIN, "http://localhost:3000");
     let preflight = with(preflight, header::ACCESS_CONTROL_REQUEST_METHOD, "PUT");
     let answer = api.ask(preflight).await;
     assert_eq!((answer.status, answer.body), (StatusCode::OK, Bytes::new()));
 
     let back = request(r#"POST /server/mode {"mode":"PRODUCTION"}"#);
-    assert_eq!(
-        api.ask(back).await.json(),
-        json!({ "server changed": "production" })
-    );
+    assert_eq!(api.ask(back).await.json(), json!({ "server changed": "production" }));
     assert_eq!(api.ask(request("GET /ping")).await.status, StatusCode::OK);
 }

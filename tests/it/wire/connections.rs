@@ -19,19 +19,16 @@ use crate::support::{envelope, response, sentence};
 async fn after_an_error_the_http_1_connection_lives_on() {
     let mut wire = Wire::to(serve(stack().layer(service_fn(application))).await).await;
     for (path, status) in [("/panic", 500), ("/fail", 500), ("/nope", 404)] {
-        wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n"))
-            .await;
+        wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n")).await;
         let (head, content) = wire.response().await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
         assert!(line(&head, "access-control-allow-origin").is_some());
         assert_eq!(content, envelope("GET", status, &sentence(status), path));
     }
-    wire.send("POST /echo HTTP/1.1\nhost: a\ncontent-length: 5\n\nagain")
-        .await;
+    wire.send("POST /echo HTTP/1.1\nhost: a\ncontent-length: 5\n\nagain").await;
     assert_eq!(wire.response().await.1, "again");
     // A request whose small content came with its head is read to the end by the server.
-    wire.send("POST /panic HTTP/1.1\nhost: a\ncontent-length: 5\n\nunrea")
-        .await;
+    wire.send("POST /panic HTTP/1.1\nhost: a\ncontent-length: 5\n\nunrea").await;
     assert!(wire.response().await.0.starts_with("HTTP/1.1 500 "));
 }
 
@@ -40,10 +37,7 @@ async fn an_error_to_an_unread_upload_is_answered_and_then_the_connection_ends()
     let address = serve(stack().layer(service_fn(application))).await;
     for asked in ["POST /panic", "POST /nope", "DELETE /ok"] {
         let mut wire = Wire::to(address).await;
-        wire.send(&format!(
-            "{asked} HTTP/1.1\nhost: a\ncontent-length: 1000000\n\nbegun"
-        ))
-        .await;
+        wire.send(&format!("{asked} HTTP/1.1\nhost: a\ncontent-length: 1000000\n\nbegun")).await;
         let (head, content) = wire.response().await;
         assert!(content.starts_with("{\"http_method\":\""), "{head}");
         assert_eq!(wire.rest().await, "", "{asked}");
@@ -81,10 +75,7 @@ async fn after_a_panic_twenty_http_2_siblings_live_on() {
     for path in ["/panic-in-call", "/panic", "/fail"] {
         let broken = ask(&mut client, "GET", &uri(path)).await;
         assert_eq!(broken.status(), 500);
-        assert_eq!(
-            text(broken).await,
-            envelope("GET", 500, &sentence(500), path)
-        );
+        assert_eq!(text(broken).await, envelope("GET", 500, &sentence(500), path));
     }
     for path in ["/panic-in-body", "/fail-in-body"] {
         let broken = ask(&mut client, "GET", &uri(path)).await;
@@ -104,8 +95,7 @@ async fn a_body_that_panics_or_fails_is_a_broken_message_over_http_1() {
     let address = serve(stack().layer(service_fn(application))).await;
     for path in ["/panic-in-body", "/fail-in-body"] {
         let mut wire = Wire::to(address).await;
-        wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n"))
-            .await;
+        wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n")).await;
         let head = wire.head().await;
         assert_eq!(line(&head, "transfer-encoding"), Some("chunked"));
         // The chunk, and no last chunk: RFC 9112, 8, "incomplete messages".
@@ -125,9 +115,7 @@ impl Drop for Told {
 /// Waits, with a limit, until what was given to the service is dropped.
 async fn dropped(told: &Notify) {
     let limit = Duration::from_secs(10);
-    tokio::time::timeout(limit, told.notified())
-        .await
-        .expect("dropped");
+    tokio::time::timeout(limit, told.notified()).await.expect("dropped");
 }
 
 #[tokio::test]
@@ -143,8 +131,7 @@ async fn an_upload_that_breaks_off_ends_its_request_alone() {
     })))
     .await;
     let mut wire = Wire::to(address).await;
-    wire.send("POST /echo HTTP/1.1\nhost: a\ncontent-length: 100\n\nhalf")
-        .await;
+    wire.send("POST /echo HTTP/1.1\nhost: a\ncontent-length: 100\n\nhalf").await;
     drop(wire);
     dropped(&ended).await;
     let mut wire = Wire::to(address).await;
@@ -167,13 +154,9 @@ async fn an_upgrade_passes_the_stack_and_the_two_ends_talk() {
     });
     let limit = tower_contract::TimeoutLayer::new(Duration::from_secs(5));
     let mut wire = Wire::to(serve(stack().timeout(limit).layer(echo)).await).await;
-    wire.send("GET /ws HTTP/1.1\nhost: a\nconnection: upgrade\nupgrade: websocket\n\n")
-        .await;
+    wire.send("GET /ws HTTP/1.1\nhost: a\nconnection: upgrade\nupgrade: websocket\n\n").await;
     let head = wire.head().await;
-    assert!(
-        head.starts_with("HTTP/1.1 101 Switching Protocols\n"),
-        "{head}"
-    );
+    assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\n"), "{head}");
     assert_eq!(line(&head, "sec-websocket-accept"), Some("x"));
     assert_eq!(line(&head, "content-type"), None);
     wire.send("hello").await;
@@ -193,12 +176,8 @@ async fn content_of_a_refused_request_is_never_read_as_the_next_request() {
             ("transfer-encoding: chunked".to_owned(), &*chunk),
         ] {
             let mut wire = Wire::to(address).await;
-            wire.send(&format!(
-                "{asked} HTTP/1.1\nhost: a\n{framing}\n\n{content}"
-            ))
-            .await;
-            wire.send("GET /second HTTP/1.1\nhost: a\nconnection: close\n\n")
-                .await;
+            wire.send(&format!("{asked} HTTP/1.1\nhost: a\n{framing}\n\n{content}")).await;
+            wire.send("GET /second HTTP/1.1\nhost: a\nconnection: close\n\n").await;
             let all = wire.rest().await;
             assert!(all.starts_with("HTTP/1.1 "), "{asked}, {framing}: {all}");
             assert!(!all.contains("/smuggled"), "{asked}, {framing}: {all}");

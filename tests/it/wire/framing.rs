@@ -8,21 +8,13 @@ use tower_contract::CatchErrorLayer;
 use super::{Wire, application, ask, http2, line, serve, stack};
 use crate::support::{envelope, sentence};
 
-const ERRORS: [&str; 6] = [
-    "/nope",
-    "/panic",
-    "/fail",
-    "/stale",
-    "/stale-chunks",
-    "/status/503",
-];
+const ERRORS: [&str; 6] = ["/nope", "/panic", "/fail", "/stale", "/stale-chunks", "/status/503"];
 
 #[tokio::test]
 async fn to_head_an_error_over_http_1_is_its_head_alone() {
     let mut wire = Wire::to(serve(stack().layer(service_fn(application))).await).await;
     for path in ERRORS {
-        wire.send(&format!("HEAD {path} HTTP/1.1\nhost: a\n\n"))
-            .await;
+        wire.send(&format!("HEAD {path} HTTP/1.1\nhost: a\n\n")).await;
         let head = wire.head().await;
         let status: u16 = head[9..12].parse().unwrap();
         assert!(status >= 400, "{head}");
@@ -31,8 +23,7 @@ async fn to_head_an_error_over_http_1_is_its_head_alone() {
             assert_eq!(line(&head, absent), None, "{absent} after {path}");
         }
         // Nothing follows the head but the next answer.
-        wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n"))
-            .await;
+        wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n")).await;
         let (_, content) = wire.response().await;
         assert_eq!(content, envelope("GET", status, &sentence(status), path));
     }
@@ -61,20 +52,14 @@ async fn a_stale_length_or_framing_of_the_service_is_replaced() {
         let asked = format!("GET {path} HTTP/1.1\nhost: a\nconnection: close\n\n");
         wire.send(&asked).await;
         let (head, content) = wire.response().await;
-        assert_eq!(
-            line(&head, "content-length"),
-            Some(&*expected.len().to_string())
-        );
+        assert_eq!(line(&head, "content-length"), Some(&*expected.len().to_string()));
         assert_eq!(line(&head, "transfer-encoding"), None);
         assert_eq!(content, expected);
         assert_eq!(wire.rest().await, "");
 
         let mut client = http2(address).await;
         let answer = ask(&mut client, "GET", &format!("http://{address}{path}")).await;
-        assert_eq!(
-            answer.headers()["content-length"],
-            expected.len().to_string()
-        );
+        assert_eq!(answer.headers()["content-length"], expected.len().to_string());
         assert_eq!(super::text(answer).await, expected);
     }
 }
@@ -82,8 +67,7 @@ async fn a_stale_length_or_framing_of_the_service_is_replaced() {
 /// What leaves the server, without what the CORS layer and the clock add.
 async fn raw(address: std::net::SocketAddr, asked: &str) -> String {
     let mut wire = Wire::to(address).await;
-    wire.send(&format!("{asked} HTTP/1.1\nhost: a\nconnection: close\n\n"))
-        .await;
+    wire.send(&format!("{asked} HTTP/1.1\nhost: a\nconnection: close\n\n")).await;
     let all = wire.rest().await;
     let added = |line: &&str| line.starts_with("access-control-") || line.starts_with("date:");
     let lines: Vec<_> = all.split("\r\n").filter(|line| !added(line)).collect();
@@ -135,10 +119,7 @@ async fn server_level_errors() {
         let mut wire = Wire::to(address).await;
         wire.send(asked).await;
         let head = wire.head().await;
-        let lines: Vec<_> = head
-            .lines()
-            .filter(|line| !line.starts_with("date:"))
-            .collect();
+        let lines: Vec<_> = head.lines().filter(|line| !line.starts_with("date:")).collect();
         expected.assert_eq(&lines.join("\n"));
     }
 }

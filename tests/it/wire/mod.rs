@@ -47,11 +47,7 @@ async fn application(request: Request<Incoming>) -> Result<Response<AnyBody>, Bo
             Ok(Response::new(any(Full::new(content))))
         }
         "/panic" => panic!("secret"),
-        "/panic-in-body" => script(vec![
-            Step::Data(b"begun"),
-            Step::Wait,
-            Step::Panic("secret"),
-        ]),
+        "/panic-in-body" => script(vec![Step::Data(b"begun"), Step::Wait, Step::Panic("secret")]),
         "/fail" => Err("secret".into()),
         "/fail-in-body" => script(vec![Step::Data(b"begun"), Step::Wait, Step::Fail("secret")]),
         "/stale" => answer("404\ncontent-length: 500\netag: \"a\"\n\nnot found"),
@@ -108,10 +104,7 @@ struct Wire {
 
 impl Wire {
     async fn to(address: SocketAddr) -> Self {
-        Self {
-            stream: TcpStream::connect(address).await.unwrap(),
-            read: Vec::new(),
-        }
+        Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
     }
 
     /// Sends a text whose lines end with LF here and with CRLF on the wire.
@@ -125,9 +118,7 @@ impl Wire {
     async fn more(&mut self) -> bool {
         let read = self.stream.read_buf(&mut self.read);
         let read = tokio::time::timeout(Duration::from_secs(10), read);
-        let read = read
-            .await
-            .unwrap_or_else(|_| panic!("silence after {self}"));
+        let read = read.await.unwrap_or_else(|_| panic!("silence after {self}"));
         read.is_ok_and(|length| length > 0)
     }
 
@@ -171,9 +162,7 @@ impl std::fmt::Display for Wire {
 #[track_caller]
 fn line<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let lines = head.lines().filter_map(|line| line.split_once(": "));
-    let mut values = lines
-        .filter(|(key, _)| *key == name)
-        .map(|(_, value)| value);
+    let mut values = lines.filter(|(key, _)| *key == name).map(|(_, value)| value);
     let first = values.next();
     assert_eq!(values.next(), None, "{name} twice in {head}");
     first
@@ -205,7 +194,6 @@ async fn text(response: Response<Incoming>) -> String {
 /// The content that a path has over HTTP/1.1, for tests of other servers.
 pub async fn get(address: SocketAddr, path: &str) -> String {
     let mut wire = Wire::to(address).await;
-    wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n"))
-        .await;
+    wire.send(&format!("GET {path} HTTP/1.1\nhost: a\n\n")).await;
     wire.response().await.1
 }

@@ -8,8 +8,7 @@ use super::{Wire, application, ask, http2, serve, stack, text};
 /// Asks over HTTP/1.1 and gives the envelope, as text and as a value.
 async fn told(address: std::net::SocketAddr, line: &str) -> (String, Envelope) {
     let mut wire = Wire::to(address).await;
-    wire.send(&format!("{line} HTTP/1.1\nhost: spoofed.example\n\n"))
-        .await;
+    wire.send(&format!("{line} HTTP/1.1\nhost: spoofed.example\n\n")).await;
     let (_, content) = wire.response().await;
     let envelope = serde_json::from_str(&content).expect(line);
     (content, envelope)
@@ -29,10 +28,7 @@ async fn the_uri_is_the_path_of_every_form_of_target() {
         ("CONNECT h:443", "/"),
         // path_encoding
         ("GET /a\"b/é/%2Fc%0d%0a", "/a%22b/%C3%A9/%2Fc%0d%0a"),
-        (
-            "GET /a/../b/./%2e%2e;jsessionid=1",
-            "/a/../b/./%2e%2e;jsessionid=1",
-        ),
+        ("GET /a/../b/./%2e%2e;jsessionid=1", "/a/../b/./%2e%2e;jsessionid=1"),
     ] {
         let (content, envelope) = told(address, line).await;
         assert_eq!(envelope.uri, uri, "{line}");
