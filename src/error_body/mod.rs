@@ -68,6 +68,7 @@
 
 mod call;
 mod foreign;
+mod head;
 mod text;
 mod uri;
 
@@ -79,10 +80,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
-};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -91,6 +89,7 @@ use tower_service::Service;
 use self::{
     call::{Call, is_answered},
     foreign::{Foreign, connect_error},
+    head::{remove_old_headers, set_headers},
     text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
     uri::UriRule,
 };
@@ -234,29 +233,6 @@ fn is_ours<B>(response: &Response<B>) -> bool {
     let status = response.status();
     (status.is_client_error() || status.is_server_error())
         && response.extensions().get::<NoErrorBody>().is_none()
-}
-
-/// Whether a header speaks of the body that is replaced (RFC 9110, 8; RFC 9530).
-///
-/// What a 416 says of ranges is about the resource (RFC 9110, 15.5.17).
-fn describes_old_body(name: &HeaderName, status: StatusCode) -> bool {
-    match name.as_str() {
-        "content-length"
-        | "content-encoding"
-        | "content-language"
-        | "content-location"
-        | "content-disposition"
-        | "content-md5"
-        | "content-digest"
-        | "repr-digest"
-        | "digest"
-        | "etag"
-        | "last-modified"
-        | "transfer-encoding"
-        | "trailer" => true,
-        "content-range" | "accept-ranges" => status != StatusCode::RANGE_NOT_SATISFIABLE,
-        _ => false,
-    }
 }
 
 // ===== impl ErrorBody =====
@@ -422,61 +398,6 @@ fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderV
         (format.content_type(), Bytes::from(out))
     });
     written.ok().filter(|(_, content)| !content.is_empty())
-}
-
-fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {
-    while let Some(old) = headers.keys().find(|name| describes_old_body(name, status)).cloned() {
-        headers.remove(old);
-    }
-}
-
-/// Makes the head speak of the body that was written; `length` is unknown for HEAD.
-fn set_headers(headers: &mut HeaderMap, content_type: HeaderValue, length: Option<usize>) {
-    // At once, for these and for those of the CORS layer outside: a map that grows twice copies twice.
-    let _ = headers.try_reserve(4 + 7);
-    let always = [(CONTENT_TYPE, Some(content_type)), (CONTENT_LENGTH, length.map(length_value))];
-    let if_absent = [
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    // A map that has no room left (32,768 lines) stays as it is, and no connection could carry it.
-    for (name, value) in always {
-        let _ = value.map(|value| headers.try_insert(name, value));
-    }
-    for (name, value) in if_absent {
-        if !headers.contains_key(&name) {
-            let _ = headers.try_insert(name, value);
-        }
-    }
-}
-
-/// The value of `content-length`. Three digits, as most envelopes have, are not formatted and not
-/// allocated.
-fn length_value(length: usize) -> HeaderValue {
-    length
-        .checked_sub(100)
-        .and_then(|n| THREE_DIGITS.get(n))
-        .and_then(|digits| HeaderValue::from_maybe_shared(Bytes::from_static(digits)).ok())
-        .unwrap_or_else(|| HeaderValue::from(length))
-}
-
-/// "100" to "999".
-static THREE_DIGITS: [[u8; 3]; 900] = three_digits();
-
-#[expect(
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "in a constant: what is out of bounds does not compile, and a digit fits"
-)]
-const fn three_digits() -> [[u8; 3]; 900] {
-    let mut table = [[b'0'; 3]; 900];
-    let mut n = 100;
-    while n < 1000 {
-        table[n - 100] =
-            [b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
-        n += 1;
-    }
-    table
 }
 
 /// One event for an error that no layer of this crate decided; they have told theirs.

@@ -107,7 +107,7 @@ async fn client(gateway: SocketAddr, number: usize, stop: Arc<AtomicBool>) -> BT
         match status {
             200 => assert_eq!(content, id),
             502 => {
-                assert!(content.contains(&format!("https://api.example.com{id}\"")), "{content}")
+                assert!(content.contains(&format!("https://api.example.com{id}\"")), "{content}");
             }
             other => panic!("{other}: {content}"),
         }
