@@ -423,7 +423,7 @@ pub(crate) fn stack() -> Vec<Path> {
     ]
 }
 
-/// The same round a service that each request clones.
+/// The same around a service that each request clones.
 pub(crate) fn cloned() -> Vec<Path> {
     vec![
         Path::cloned("cloned/bare", ready()),
@@ -462,7 +462,7 @@ pub(crate) fn refusals() -> Vec<Path> {
     ]
 }
 
-/// Each layer alone beside its counterpart, round a service that is ready at once.
+/// Each layer alone beside its counterpart, around a service that is ready at once.
 pub(crate) fn layers() -> Vec<Path> {
     let failing = answering::<BoxError>(json);
     let handle = |_: BoxError| async { StatusCode::INTERNAL_SERVER_ERROR };

@@ -1,4 +1,4 @@
-//! The contract without a framework: hyper, and the layers round one async function.
+//! The contract without a framework: hyper, and the layers around one async function.
 //!
 //! ```text
 //! cargo run --example hyper

@@ -1,6 +1,6 @@
 //! The contract on AWS Lambda, behind an HTTP API or a function URL that streams.
 //!
-//! The layers go round the function as round any service:
+//! The layers go around the function as around any service:
 //! [`run_with_streaming_response`](lambda_http::run_with_streaming_response) sends the answer's head
 //! and body as they come. **Not** [`lambda_http::run`]: it collects the body first and *panics* if
 //! that fails (`expect("unable to read bytes from body")`), outside of every layer. An upstream that

@@ -41,8 +41,8 @@ pin_project! {
         // `on_panic`: `None` where a panic breaks the body.
         Inner { #[pin] body: B, on_panic: Option<LastFrame> },
         Written { bytes: Bytes },
-        // Ended; `known` tells whether its length, 0, is that of the representation too.
-        Ended { known: bool },
+        // Ended; `length_is_known` tells whether its length, 0, is that of the representation too.
+        Ended { length_is_known: bool },
     }
 }
 
@@ -101,14 +101,14 @@ impl<B> ResponseBody<B> {
     ///
     /// With an exact length of 0 axum's Router would add `content-length: 0` to the head, which
     /// speaks of the representation (RFC 9110, 8.6), not of this body.
-    pub(crate) const fn head_only() -> Self {
-        Self { content: Content::Ended { known: false } }
+    pub(crate) const fn without_length() -> Self {
+        Self { content: Content::Ended { length_is_known: false } }
     }
 }
 
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self { content: Content::Ended { known: true } }
+        Self { content: Content::Ended { length_is_known: true } }
     }
 }
 
@@ -131,7 +131,7 @@ where
                 let frame = ready!(body.poll_frame(cx));
                 match (&frame, *on_panic) {
                     (Some(Err(error)), Some(last)) if is_panic(error) => {
-                        content.set(Content::Ended { known: true });
+                        content.set(Content::Ended { length_is_known: true });
                         Poll::Ready(Some(Ok(last())))
                     }
                     _ => Poll::Ready(frame),
@@ -139,7 +139,7 @@ where
             }
             ContentProj::Written { bytes } => {
                 let frame = Frame::data(std::mem::take(bytes));
-                content.set(Content::Ended { known: true });
+                content.set(Content::Ended { length_is_known: true });
                 Poll::Ready(Some(Ok(frame)))
             }
             ContentProj::Ended { .. } => Poll::Ready(None),
@@ -158,8 +158,8 @@ where
         match &self.content {
             Content::Inner { body, .. } => body.size_hint(),
             Content::Written { bytes } => SizeHint::with_exact(bytes.len() as u64),
-            Content::Ended { known: true } => SizeHint::with_exact(0),
-            Content::Ended { known: false } => SizeHint::default(),
+            Content::Ended { length_is_known: true } => SizeHint::with_exact(0),
+            Content::Ended { length_is_known: false } => SizeHint::default(),
         }
     }
 }
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_head_has_ended_with_an_unknown_length() {
-        let body = Answer::head_only();
+        let body = Answer::without_length();
         assert!(body.is_end_stream());
         assert_eq!((body.size_hint().lower(), body.size_hint().upper()), (0, None));
         assert_eq!(Answer::default().size_hint().exact(), Some(0));

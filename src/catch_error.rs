@@ -18,7 +18,7 @@
 //!
 //! # Where it goes
 //!
-//! Directly round the services that can fail, inside the layer that writes the error body.
+//! Directly around the services that can fail, inside the layer that writes the error body.
 //!
 //! # Example
 //!
@@ -75,14 +75,14 @@ const MAX_SOURCES: usize = 16;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CatchErrorLayer {
-    rules: Arc<Rules>,
+    settings: Arc<Settings>,
 }
 
 /// The service that never fails: an `Err` of the one inside is a response.
 #[derive(Debug)]
 pub struct CatchError<S> {
     inner: S,
-    rules: Arc<Rules>,
+    settings: Arc<Settings>,
     /// An error of `poll_ready`, answered by the next `call`.
     kept: Option<Box<ApiError>>,
 }
@@ -93,7 +93,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: Inner<F>,
-        rules: Arc<Rules>,
+        settings: Arc<Settings>,
         head: Option<Box<RequestHead>>,
     }
 }
@@ -123,7 +123,7 @@ pub struct ServiceErrorReport<'a> {
 }
 
 #[derive(Clone, Debug)]
-struct Rules {
+struct Settings {
     classify: Hook<Classify>,
     on_error: Hook<OnError>,
 }
@@ -136,7 +136,7 @@ type OnError = dyn Fn(&ServiceErrorReport<'_>) + Send + Sync;
 impl CatchErrorLayer {
     /// With the built-in classification alone.
     pub fn new() -> Self {
-        Self { rules: Arc::new(Rules { classify: Hook::NONE, on_error: Hook::NONE }) }
+        Self { settings: Arc::new(Settings { classify: Hook::NONE, on_error: Hook::NONE }) }
     }
 
     /// Asks `classify` first, with the outermost error; `None` leaves it to the built-in rules.
@@ -159,7 +159,7 @@ impl CatchErrorLayer {
     where
         C: Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync + 'static,
     {
-        Arc::make_mut(&mut self.rules).classify = Hook::new(Arc::new(classify));
+        Arc::make_mut(&mut self.settings).classify = Hook::new(Arc::new(classify));
         self
     }
 
@@ -168,7 +168,7 @@ impl CatchErrorLayer {
     where
         H: Fn(&ServiceErrorReport<'_>) + Send + Sync + 'static,
     {
-        Arc::make_mut(&mut self.rules).on_error = Hook::new(Arc::new(hook));
+        Arc::make_mut(&mut self.settings).on_error = Hook::new(Arc::new(hook));
         self
     }
 }
@@ -183,7 +183,7 @@ impl<S> Layer<S> for CatchErrorLayer {
     type Service = CatchError<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CatchError { inner, rules: Arc::clone(&self.rules), kept: None }
+        CatchError { inner, settings: Arc::clone(&self.settings), kept: None }
     }
 }
 
@@ -261,7 +261,7 @@ fn is_hyper(_: &(dyn Error + 'static)) -> bool {
     false
 }
 
-impl Rules {
+impl Settings {
     /// Decides what `error` becomes, and tells who wants to know.
     fn answer(&self, error: &(dyn Error + 'static), head: Option<&RequestHead>) -> ApiError {
         let own = self.classify.run(|rule| rule(error)).flatten();
@@ -296,7 +296,7 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         if self.kept.is_none() {
             if let Err(error) = ready!(self.inner.poll_ready(cx)) {
-                let error = self.rules.answer(&*error.into(), None);
+                let error = self.settings.answer(&*error.into(), None);
                 self.kept = Some(Box::new(error));
             }
         }
@@ -304,16 +304,16 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let head = RequestHead::for_report(&request, self.rules.on_error.is_set());
+        let head = RequestHead::for_report(&request, self.settings.on_error.is_set());
         match self.kept.take() {
             None => ResponseFuture {
                 inner: Inner::Called { future: self.inner.call(request) },
-                rules: Arc::clone(&self.rules),
+                settings: Arc::clone(&self.settings),
                 head,
             },
             error => ResponseFuture {
                 inner: Inner::Kept { error },
-                rules: Arc::clone(&self.rules),
+                settings: Arc::clone(&self.settings),
                 head,
             },
         }
@@ -323,7 +323,7 @@ where
 /// A clone starts with nothing kept: the error was of this one's readiness.
 impl<S: Clone> Clone for CatchError<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), rules: Arc::clone(&self.rules), kept: None }
+        Self { inner: self.inner.clone(), settings: Arc::clone(&self.settings), kept: None }
     }
 }
 
@@ -344,7 +344,7 @@ where
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
                 Poll::Ready(Err(error)) => {
-                    let answer = this.rules.answer(&*error.into(), this.head.as_deref());
+                    let answer = this.settings.answer(&*error.into(), this.head.as_deref());
                     Poll::Ready(Ok(answer.into_http()))
                 }
             },

@@ -111,9 +111,7 @@ pub use crate::{
         CorsPolicyProblem, CorsPolicyProblemKind, CorsPolicySetting, CorsPolicySource,
         OriginHeader,
     },
-    error_body::{
-        ErrorBodyLayer, ErrorSource, NoErrorBody, PublicUrl, PublicUrlError, RewriteReport,
-    },
+    error_body::{ErrorBodyLayer, KeepBody, PublicUrl, PublicUrlError, RewriteReport, TextOrigin},
     format::{
         Envelope, EnvelopeFormat, ErrorFormat, Occurrence, ProblemDetailsFormat,
         WrappedEnvelopeFormat,

@@ -86,7 +86,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: Inner<F>,
-        watch: Option<Box<Watch>>,
+        reporter: Option<Box<PanicReporter>>,
     }
 }
 
@@ -110,7 +110,7 @@ pin_project! {
         // `None`: empty, or ended by an error.
         #[pin]
         inner: Option<B>,
-        watch: Option<Box<Watch>>,
+        reporter: Option<Box<PanicReporter>>,
     }
 }
 
@@ -144,7 +144,7 @@ type OnPanic = dyn Fn(&PanicReport<'_>) + Send + Sync;
 
 /// Who is told of a panic, and of which request; made only where someone is.
 #[derive(Clone, Debug)]
-struct Watch {
+struct PanicReporter {
     on_panic: Hook<OnPanic>,
     head: RequestHead,
 }
@@ -196,12 +196,12 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let watch = Watch::over(&request, &self.on_panic);
+        let reporter = PanicReporter::over(&request, &self.on_panic);
         match catch(|| self.inner.call(request)) {
-            Ok(future) => ResponseFuture { inner: Inner::Called { future }, watch },
+            Ok(future) => ResponseFuture { inner: Inner::Called { future }, reporter },
             Err(panic) => {
-                Watch::report(watch.as_deref(), &panic, PanicPlace::Call);
-                ResponseFuture { inner: Inner::Panicked, watch: None }
+                PanicReporter::report(reporter.as_deref(), &panic, PanicPlace::Call);
+                ResponseFuture { inner: Inner::Panicked, reporter: None }
             }
         }
     }
@@ -233,11 +233,11 @@ where
             }
             Ok(Poll::Ready(Ok(response))) => {
                 this.inner.set(Inner::Ended);
-                let watch = this.watch.take();
-                Poll::Ready(Ok(response.map(|body| GuardedBody { inner: Some(body), watch })))
+                let reporter = this.reporter.take();
+                Poll::Ready(Ok(response.map(|body| GuardedBody { inner: Some(body), reporter })))
             }
             Err(panic) => {
-                Watch::report(this.watch.as_deref(), &panic, PanicPlace::Future);
+                PanicReporter::report(this.reporter.as_deref(), &panic, PanicPlace::Future);
                 this.inner.set(Inner::Ended);
                 Poll::Ready(Ok(PANICKED.into_http()))
             }
@@ -249,7 +249,7 @@ where
 
 impl<B> Default for GuardedBody<B> {
     fn default() -> Self {
-        Self { inner: None, watch: None }
+        Self { inner: None, reporter: None }
     }
 }
 
@@ -276,7 +276,7 @@ where
                 None => return Poll::Ready(None),
             },
             Err(panic) => {
-                Watch::report(this.watch.as_deref(), &panic, PanicPlace::Body);
+                PanicReporter::report(this.reporter.as_deref(), &panic, PanicPlace::Body);
                 BodyError::PANIC
             }
         };
@@ -294,16 +294,16 @@ where
     }
 }
 
-// ===== impl Watch =====
+// ===== impl PanicReporter =====
 
-impl Watch {
+impl PanicReporter {
     fn over<B>(request: &Request<B>, on_panic: &Hook<OnPanic>) -> Option<Box<Self>> {
         let head = RequestHead::for_report(request, on_panic.is_set())?;
         Some(Box::new(Self { on_panic: on_panic.clone(), head: *head }))
     }
 
-    fn report(watch: Option<&Self>, panic: &Panic, place: PanicPlace) {
-        let Some(Self { on_panic, head }) = watch else {
+    fn report(reporter: Option<&Self>, panic: &Panic, place: PanicPlace) {
+        let Some(Self { on_panic, head }) = reporter else {
             return;
         };
         let (uri, message) = (head.report_uri(), panic.message());

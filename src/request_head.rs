@@ -118,7 +118,7 @@ impl UriText {
         std::str::from_utf8(short.unwrap_or(&self.long)).unwrap_or_default()
     }
 
-    /// Appends an origin as the URL parser wrote it: ASCII, and brackets round an IPv6 address.
+    /// Appends an origin as the URL parser wrote it: ASCII, and brackets around an IPv6 address.
     pub(crate) fn push_origin(&mut self, origin: &str) {
         self.push_plain(origin.as_bytes());
     }

@@ -47,7 +47,7 @@ use crate::{
 ///
 /// # Where it goes
 ///
-/// Under `axum::Router::layer`, round a whole Router, or round any other `tower` service of
+/// Under `axum::Router::layer`, around a whole Router, or around any other `tower` service of
 /// `http::Request` whose body has `Data = Bytes`. Outside it belongs what must see the finished
 /// answer: compression, access logs, tracing.
 ///
@@ -92,7 +92,7 @@ pub struct ContractLayer<F = EnvelopeFormat> {
     timeout: TimeoutLayer,
 }
 
-/// The service that [`ContractLayer`] makes round `S`, outermost layer first.
+/// The service that [`ContractLayer`] makes around `S`, outermost layer first.
 pub type Contract<S, F = EnvelopeFormat> =
     CorsContract<ErrorBody<MethodGuard<PanicToError<CatchError<Timeout<AnyBody<S>>>>>, F>>;
 

@@ -80,14 +80,14 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TimeoutLayer {
-    rule: Arc<Rule>,
+    settings: Arc<Settings>,
 }
 
 /// The service that answers 503 when the one inside takes too long.
 #[derive(Clone, Debug)]
 pub struct Timeout<S> {
     inner: S,
-    rule: Arc<Rule>,
+    settings: Arc<Settings>,
 }
 
 pin_project! {
@@ -98,7 +98,7 @@ pin_project! {
         inner: Option<F>,
         #[pin]
         clock: Clock,
-        rule: Arc<Rule>,
+        settings: Arc<Settings>,
         head: Option<Box<RequestHead>>,
     }
 }
@@ -117,7 +117,7 @@ pin_project! {
 
 /// How long a request may take, and what a refused one is told.
 #[derive(Clone, Debug)]
-struct Rule {
+struct Settings {
     limit: Limit,
     retry_after: Option<HeaderValue>,
 }
@@ -165,14 +165,14 @@ impl TimeoutLayer {
     }
 
     fn with(limit: Limit) -> Self {
-        Self { rule: Arc::new(Rule { limit, retry_after: None }) }
+        Self { settings: Arc::new(Settings { limit, retry_after: None }) }
     }
 
     /// Sends `Retry-After` with the 503: whole seconds, rounded up, at least 1. Not sent by default,
     /// because some intermediaries then repeat a POST.
     pub fn retry_after(mut self, delay: Duration) -> Self {
         let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0)).max(1);
-        Arc::make_mut(&mut self.rule).retry_after = Some(HeaderValue::from(seconds));
+        Arc::make_mut(&mut self.settings).retry_after = Some(HeaderValue::from(seconds));
         self
     }
 }
@@ -205,7 +205,7 @@ impl<S> Layer<S> for TimeoutLayer {
     type Service = Timeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Timeout { inner, rule: Arc::clone(&self.rule) }
+        Timeout { inner, settings: Arc::clone(&self.settings) }
     }
 }
 
@@ -235,7 +235,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let limit = match &self.rule.limit {
+        let limit = match &self.settings.limit {
             Limit::None => None,
             Limit::Same(limit) => Some(*limit),
             Limit::PerRequest(limit_of) => {
@@ -245,12 +245,12 @@ where
                 limit
             }
         };
-        let deadline = self.rule.limit.deadline(limit, &request);
+        let deadline = self.settings.limit.deadline(limit, &request);
         let head = deadline.and_then(|_| RequestHead::for_report(&request, false));
         ResponseFuture {
             inner: Some(self.inner.call(request)),
             clock: deadline.map_or(Clock::Off, |deadline| Clock::Set { deadline }),
-            rule: Arc::clone(&self.rule),
+            settings: Arc::clone(&self.settings),
             head,
         }
     }
@@ -279,11 +279,11 @@ where
         this.inner.set(None);
         #[cfg(feature = "tracing")]
         record(this.head.as_deref());
-        Poll::Ready(Ok(this.rule.refuse()))
+        Poll::Ready(Ok(this.settings.refuse()))
     }
 }
 
-impl Rule {
+impl Settings {
     #[cold]
     fn refuse<B: Default>(&self) -> Response<B> {
         let mut response = EXPIRED.into_http();
@@ -346,7 +346,7 @@ mod tests {
             (Duration::MAX, "18446744073709551615"),
         ] {
             let layer = TimeoutLayer::unlimited().retry_after(delay);
-            assert_eq!(layer.rule.retry_after.as_ref().unwrap(), expected);
+            assert_eq!(layer.settings.retry_after.as_ref().unwrap(), expected);
         }
     }
 }

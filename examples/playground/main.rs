@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `main.rs` | the four servers |
 //! | `service.rs` | the service: one path for each way to fail; it knows nothing of CORS |
-//! | `stacks.rs` | the three ways to put layers round it, one of them right |
+//! | `stacks.rs` | the three ways to put layers around it, one of them right |
 //! | `page/` | the page: HTML, CSS and a module script, without a build step |
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]

@@ -8,7 +8,7 @@ use tower_contract::{
     MethodGuardLayer, PanicToErrorLayer, PublicUrl, TimeoutLayer,
 };
 
-/// Puts the layers round a service at `url`, for a page of the origin `page`.
+/// Puts the layers around a service at `url`, for a page of the origin `page`.
 type Build = fn(service: Router, page: &str, url: &str) -> Result<Router, Box<dyn Error>>;
 
 pub struct Stack {

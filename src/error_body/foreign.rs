@@ -31,7 +31,7 @@ const MAX_FRAMES: usize = 256;
 /// Where the texts of an error body came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ErrorSource {
+pub enum TextOrigin {
     /// An [`ApiError`](crate::ApiError) of a layer or of the application.
     ApiError,
     /// An envelope that the service wrote.
@@ -113,12 +113,12 @@ impl Foreign {
         }
     }
 
-    pub(super) const fn source(&self) -> ErrorSource {
+    pub(super) const fn origin(&self) -> TextOrigin {
         match self {
-            Self::Envelope(_) => ErrorSource::Envelope,
-            Self::Problem(_) => ErrorSource::ProblemDetails,
-            Self::Text(_) => ErrorSource::Text,
-            Self::Nothing => ErrorSource::Status,
+            Self::Envelope(_) => TextOrigin::Envelope,
+            Self::Problem(_) => TextOrigin::ProblemDetails,
+            Self::Text(_) => TextOrigin::Text,
+            Self::Nothing => TextOrigin::Status,
         }
     }
 }

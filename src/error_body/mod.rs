@@ -25,7 +25,7 @@
 //!
 //! Every other status: the body is not polled, not boxed, not copied. A response to a call that tells
 //! its outcome already: `grpc-status`, or an error of Connect. A response whose
-//! extensions hold [`NoErrorBody`]. `Accept`: the contract has one format. Of the service's error
+//! extensions hold [`KeepBody`]. `Accept`: the contract has one format. Of the service's error
 //! body only what is ready at once is read, at most 8 KiB of text or 64 KiB of JSON: an answer never
 //! waits for a body.
 //!
@@ -66,9 +66,9 @@
 //! # }
 //! ```
 
-mod call;
 mod foreign;
 mod head;
+mod rpc;
 mod text;
 mod uri;
 
@@ -86,16 +86,16 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub use self::{
+    foreign::TextOrigin,
+    uri::{PublicUrl, PublicUrlError},
+};
 use self::{
-    call::{Call, is_answered},
     foreign::{Foreign, connect_error},
     head::{remove_old_headers, set_headers},
+    rpc::{Rpc, is_answered},
     text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
     uri::UriRule,
-};
-pub use self::{
-    foreign::ErrorSource,
-    uri::{PublicUrl, PublicUrlError},
 };
 use crate::{
     api_error::{ApiError, Cause},
@@ -109,14 +109,14 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ErrorBodyLayer<F = EnvelopeFormat> {
-    rules: Arc<Rules<F>>,
+    settings: Arc<Settings<F>>,
 }
 
 /// The service that writes the error bodies of the one inside.
 #[derive(Clone, Debug)]
 pub struct ErrorBody<S, F = EnvelopeFormat> {
     inner: S,
-    rules: Arc<Rules<F>>,
+    settings: Arc<Settings<F>>,
 }
 
 pin_project! {
@@ -126,8 +126,8 @@ pin_project! {
         #[pin]
         inner: F,
         head: RequestHead,
-        call: Option<Box<Call>>,
-        rules: Arc<Rules<Fmt>>,
+        rpc: Option<Box<Rpc>>,
+        settings: Arc<Settings<Fmt>>,
     }
 }
 
@@ -137,14 +137,14 @@ pin_project! {
 ///
 /// ```
 /// # use http::{Response, StatusCode};
-/// use tower_contract::NoErrorBody;
+/// use tower_contract::KeepBody;
 ///
 /// let mut relayed = Response::new("<html>..</html>");
 /// *relayed.status_mut() = StatusCode::BAD_GATEWAY;
-/// relayed.extensions_mut().insert(NoErrorBody);
+/// relayed.extensions_mut().insert(KeepBody);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NoErrorBody;
+pub struct KeepBody;
 
 /// An error body that was written, as [`ErrorBodyLayer::on_rewrite`] is told of it.
 #[derive(Clone, Copy, Debug)]
@@ -157,11 +157,11 @@ pub struct RewriteReport<'a> {
     /// The status of the response.
     pub status: StatusCode,
     /// Where the texts came from.
-    pub source: ErrorSource,
+    pub origin: TextOrigin,
 }
 
 #[derive(Clone, Debug)]
-struct Rules<F> {
+struct Settings<F> {
     format: F,
     uri: UriRule,
     on_rewrite: Hook<OnRewrite>,
@@ -174,16 +174,16 @@ type OnRewrite = dyn Fn(&RewriteReport<'_>) + Send + Sync;
 impl ErrorBodyLayer {
     /// Writes the contract's envelope; `uri` is the path alone.
     pub fn new() -> Self {
-        let rules =
-            Rules { format: EnvelopeFormat, uri: UriRule::default(), on_rewrite: Hook::NONE };
-        Self { rules: Arc::new(rules) }
+        let settings =
+            Settings { format: EnvelopeFormat, uri: UriRule::default(), on_rewrite: Hook::NONE };
+        Self { settings: Arc::new(settings) }
     }
 }
 
 impl<F: Clone> ErrorBodyLayer<F> {
     /// Makes `uri` absolute: this URL and the path. `Host` is never used, a client can send any.
     pub fn public_url(mut self, url: PublicUrl) -> Self {
-        Arc::make_mut(&mut self.rules).uri.public_url = Some(url);
+        Arc::make_mut(&mut self.settings).uri.public_url = Some(url);
         self
     }
 
@@ -192,14 +192,14 @@ impl<F: Clone> ErrorBodyLayer<F> {
     /// Without this the query is dropped: it may hold phone numbers and tokens.
     pub fn keep_query<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         let keys = keys.into_iter().map(Into::into).collect();
-        Arc::make_mut(&mut self.rules).uri.keep_query = Some(keys);
+        Arc::make_mut(&mut self.settings).uri.keep_query = Some(keys);
         self
     }
 
     /// Writes error bodies in another format.
     pub fn format<G: ErrorFormat>(self, format: G) -> ErrorBodyLayer<G> {
-        let Rules { uri, on_rewrite, format: _ } = Arc::unwrap_or_clone(self.rules);
-        ErrorBodyLayer { rules: Arc::new(Rules { format, uri, on_rewrite }) }
+        let Settings { uri, on_rewrite, format: _ } = Arc::unwrap_or_clone(self.settings);
+        ErrorBodyLayer { settings: Arc::new(Settings { format, uri, on_rewrite }) }
     }
 
     /// Calls `hook` for each error body, before it is sent. A panic in it is swallowed.
@@ -207,7 +207,7 @@ impl<F: Clone> ErrorBodyLayer<F> {
     where
         H: Fn(&RewriteReport<'_>) + Send + Sync + 'static,
     {
-        Arc::make_mut(&mut self.rules).on_rewrite = Hook::new(Arc::new(hook));
+        Arc::make_mut(&mut self.settings).on_rewrite = Hook::new(Arc::new(hook));
         self
     }
 }
@@ -222,7 +222,7 @@ impl<S, F> Layer<S> for ErrorBodyLayer<F> {
     type Service = ErrorBody<S, F>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ErrorBody { inner, rules: Arc::clone(&self.rules) }
+        ErrorBody { inner, settings: Arc::clone(&self.settings) }
     }
 }
 
@@ -232,7 +232,7 @@ impl<S, F> Layer<S> for ErrorBodyLayer<F> {
 fn is_ours<B>(response: &Response<B>) -> bool {
     let status = response.status();
     (status.is_client_error() || status.is_server_error())
-        && response.extensions().get::<NoErrorBody>().is_none()
+        && response.extensions().get::<KeepBody>().is_none()
 }
 
 // ===== impl ErrorBody =====
@@ -254,9 +254,9 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         ResponseFuture {
             head: RequestHead::of(&request),
-            call: Call::of(&request),
+            rpc: Rpc::of(&request),
             inner: self.inner.call(request),
-            rules: Arc::clone(&self.rules),
+            settings: Arc::clone(&self.settings),
         }
     }
 }
@@ -273,22 +273,22 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let rules = &*this.rules;
+        let settings = &*this.settings;
         match this.inner.poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Ready(Ok(response)) => Poll::Ready(Ok(match this.call.as_deref() {
-                None if is_ours(&response) => rules.rewrite(this.head, response, cx),
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(match this.rpc.as_deref() {
+                None if is_ours(&response) => settings.rewrite(this.head, response, cx),
                 None => response.map(ResponseBody::inner),
-                Some(call) => rules.finish_call(call, this.head, response, cx),
+                Some(rpc) => settings.finish_rpc(rpc, this.head, response, cx),
             })),
         }
     }
 }
 
-// ===== impl Rules =====
+// ===== impl Settings =====
 
-impl<F: ErrorFormat> Rules<F> {
+impl<F: ErrorFormat> Settings<F> {
     /// The response with its body written, or, to HEAD, left out.
     fn rewrite<B>(
         &self,
@@ -302,28 +302,29 @@ impl<F: ErrorFormat> Rules<F> {
         let (parts, body) = response.into_parts();
         let mut response = Response::from_parts(parts, ());
         let status = response.status();
-        let (source, (content_type, bytes)) = if let Some(error) = ApiError::of(&response) {
-            let said = (error.title(), error.description(), error.code());
-            (ErrorSource::ApiError, self.write(head, status, said))
+        let (origin, (content_type, bytes)) = if let Some(error) = ApiError::of(&response) {
+            let texts = (error.title(), error.description(), error.code());
+            (TextOrigin::ApiError, self.write(head, status, texts))
         } else {
             let foreign = Foreign::read(status, response.headers(), body, cx);
             let code = foreign.code().unwrap_or(status.as_u16().into());
-            let said = (foreign.title(), foreign.description(), code);
-            (foreign.source(), self.write(head, status, said))
+            let texts = (foreign.title(), foreign.description(), code);
+            (foreign.origin(), self.write(head, status, texts))
         };
-        self.report(head, status, source);
+        self.report(head, status, origin);
         let to_head = head.method() == Method::HEAD;
         let length = (!to_head).then_some(bytes.len());
         remove_old_headers(response.headers_mut(), status);
         set_headers(response.headers_mut(), content_type, length);
-        let body = if to_head { ResponseBody::head_only() } else { ResponseBody::written(bytes) };
+        let body =
+            if to_head { ResponseBody::without_length() } else { ResponseBody::written(bytes) };
         response.map(|()| body)
     }
 
     /// The response to a call: a healthy one with its end prepared, an error in the call's protocol.
-    fn finish_call<B>(
+    fn finish_rpc<B>(
         &self,
-        call: &Call,
+        rpc: &Rpc,
         head: &RequestHead,
         response: Response<B>,
         cx: &mut Context<'_>,
@@ -332,24 +333,24 @@ impl<F: ErrorFormat> Rules<F> {
         B: Body<Data = Bytes>,
     {
         if !is_ours(&response) || is_answered(response.headers()) {
-            let last = call.end_of_panic(response.headers());
+            let last = rpc.end_of_panic(response.headers());
             return response.map(|body| ResponseBody::inner_or(body, last));
         }
         let (parts, body) = response.into_parts();
         let mut response = Response::from_parts(parts, ());
         let status = response.status();
-        let (source, cause) = match ApiError::of(&response) {
-            Some(error) => (ErrorSource::ApiError, error.cause()),
-            None => (ErrorSource::Status, Cause::Application),
+        let (origin, cause) = match ApiError::of(&response) {
+            Some(error) => (TextOrigin::ApiError, error.cause()),
+            None => (TextOrigin::Status, Cause::Application),
         };
-        if source == ErrorSource::Status && call.takes_json() {
+        if origin == TextOrigin::Status && rpc.takes_json() {
             if let Some(content) = connect_error(response.headers(), body, cx) {
                 return response.map(|()| ResponseBody::written(content));
             }
         }
-        self.report(head, status, source);
+        self.report(head, status, origin);
         remove_old_headers(response.headers_mut(), status);
-        call.answer(head.method(), cause, response)
+        rpc.answer(head.method(), cause, response)
     }
 
     /// The body that says this title, description and code, made safe, and its `content-type`.
@@ -373,15 +374,15 @@ impl<F: ErrorFormat> Rules<F> {
         };
         attempt(&self.format, &error)
             .or_else(|| attempt(&EnvelopeFormat, &error))
-            .unwrap_or((HeaderValue::from_static("application/json"), LAST_RESORT))
+            .unwrap_or((HeaderValue::from_static("application/json"), FALLBACK))
     }
 
-    fn report(&self, head: &RequestHead, status: StatusCode, source: ErrorSource) {
+    fn report(&self, head: &RequestHead, status: StatusCode, origin: TextOrigin) {
         #[cfg(feature = "tracing")]
-        record(head, status, source);
+        record(head, status, origin);
         self.on_rewrite.run(|hook| {
             let uri = head.report_uri();
-            hook(&RewriteReport { method: head.method(), uri: uri.as_str(), status, source });
+            hook(&RewriteReport { method: head.method(), uri: uri.as_str(), status, origin });
         });
     }
 }
@@ -402,8 +403,8 @@ fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderV
 
 /// One event for an error that no layer of this crate decided; they have told theirs.
 #[cfg(feature = "tracing")]
-fn record(head: &RequestHead, status: StatusCode, source: ErrorSource) {
-    if source == ErrorSource::ApiError {
+fn record(head: &RequestHead, status: StatusCode, origin: TextOrigin) {
+    if origin == TextOrigin::ApiError {
         return;
     }
     let status = status.as_u16();
@@ -413,7 +414,7 @@ fn record(head: &RequestHead, status: StatusCode, source: ErrorSource) {
             status,
             method = head.method_text(),
             uri = head.report_uri().as_str(),
-            ?source,
+            ?origin,
             "the service answered with an error"
         );
     } else {
@@ -421,13 +422,13 @@ fn record(head: &RequestHead, status: StatusCode, source: ErrorSource) {
             status,
             method = head.method_text(),
             uri = head.report_uri().as_str(),
-            ?source,
+            ?origin,
             "the service answered with an error"
         );
     }
 }
 
 /// Sent when no format could write: an envelope still, complete, that says nothing.
-const LAST_RESORT: Bytes = Bytes::from_static(
+const FALLBACK: Bytes = Bytes::from_static(
     br#"{"http_method":"","title":"Error","description":"The request failed.","code":500,"uri":""}"#,
 );

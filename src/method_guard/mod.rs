@@ -59,7 +59,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::resources::MethodGuardError;
-use self::resources::{Answer, Resources};
+use self::resources::{Refusal, Resources};
 use crate::{
     api_error::{ApiError, Cause},
     short_circuit::{ShortCircuit, give_back_readiness},
@@ -85,7 +85,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
-        inner: ShortCircuit<F, Answer>,
+        inner: ShortCircuit<F, Refusal>,
     }
 }
 
@@ -193,12 +193,12 @@ where
     }
 }
 
-impl<B: Default> From<Answer> for Response<B> {
-    fn from(answer: Answer) -> Self {
+impl<B: Default> From<Refusal> for Response<B> {
+    fn from(answer: Refusal) -> Self {
         let (mut response, allow) = match answer {
-            Answer::NotAllowed(allow) => (NOT_ALLOWED.into_http(), allow),
-            Answer::NotImplemented(allow) => (NOT_IMPLEMENTED.into_http(), allow),
-            Answer::Options(allow) => (Response::new(B::default()), allow),
+            Refusal::NotAllowed(allow) => (NOT_ALLOWED.into_http(), allow),
+            Refusal::NotImplemented(allow) => (NOT_IMPLEMENTED.into_http(), allow),
+            Refusal::Options(allow) => (Response::new(B::default()), allow),
         };
         response.headers_mut().insert(ALLOW, allow);
         response
@@ -206,7 +206,7 @@ impl<B: Default> From<Answer> for Response<B> {
 }
 
 #[cfg(feature = "tracing")]
-impl Answer {
+impl Refusal {
     /// One event for a refusal; the client's doing, so not a warning.
     fn record<B>(&self, request: &Request<B>) {
         let status = match self {

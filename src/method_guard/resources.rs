@@ -36,7 +36,7 @@ pub(super) struct Methods {
 
 /// What is answered instead of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Refusal {
     /// 405
     NotAllowed(HeaderValue),
     /// 501
@@ -89,7 +89,7 @@ impl Resources {
 
     /// The decision: the answer that `request` gets instead of the service's.
     #[inline]
-    pub(super) fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
+    pub(super) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
         let method = request.method();
         let methods = match (self, || request.uri().path()) {
             (Self::Any, _) => return None,
@@ -99,7 +99,7 @@ impl Resources {
             (Self::ByPath { paths, each, .. }, path) => each.get(*paths.at(path()).ok()?.value)?,
         };
         if methods.answer_options && method == Method::OPTIONS {
-            return Some(Answer::Options(methods.allow.clone()));
+            return Some(Refusal::Options(methods.allow.clone()));
         }
         if methods.listed.contains(method) {
             return None;
@@ -140,11 +140,11 @@ impl Methods {
 
     /// What a method that is not listed gets.
     #[cold]
-    fn refusal(&self, method: &Method) -> Answer {
+    fn refusal(&self, method: &Method) -> Refusal {
         if is_registered(method) {
-            Answer::NotAllowed(self.allow.clone())
+            Refusal::NotAllowed(self.allow.clone())
         } else {
-            Answer::NotImplemented(self.allow.clone())
+            Refusal::NotImplemented(self.allow.clone())
         }
     }
 
@@ -255,9 +255,9 @@ mod tests {
             *request.uri_mut() = path.parse().unwrap_or_default();
             let answer = match resources.refusal(&request) {
                 None => String::from("passes"),
-                Some(Answer::NotAllowed(allow)) => format!("405 {}", allow.to_str().unwrap()),
-                Some(Answer::NotImplemented(allow)) => format!("501 {}", allow.to_str().unwrap()),
-                Some(Answer::Options(allow)) => format!("200 {}", allow.to_str().unwrap()),
+                Some(Refusal::NotAllowed(allow)) => format!("405 {}", allow.to_str().unwrap()),
+                Some(Refusal::NotImplemented(allow)) => format!("501 {}", allow.to_str().unwrap()),
+                Some(Refusal::Options(allow)) => format!("200 {}", allow.to_str().unwrap()),
             };
             assert_eq!(answer, expected, "{name} {path}");
         }

@@ -44,9 +44,9 @@ fn values_are_send_sync_unpin_clone_and_debug() {
     is_value::<EnvelopeFormat>();
     is_value::<WrappedEnvelopeFormat>();
     is_value::<ProblemDetailsFormat>();
-    is_value::<ErrorSource>();
+    is_value::<TextOrigin>();
     is_value::<MethodGuardError>();
-    is_value::<NoErrorBody>();
+    is_value::<KeepBody>();
     is_value::<PanicPlace>();
     is_value::<PublicUrl>();
     is_value::<PublicUrlError>();

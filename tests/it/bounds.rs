@@ -26,7 +26,7 @@ use tower_contract::{
 
 use crate::support::contract;
 
-/// The body of the stack round a service whose body is `B`.
+/// The body of the stack around a service whose body is `B`.
 type StackBody<B> = ResponseBody<GuardedBody<ResponseBody<B>>>;
 
 #[test]

@@ -20,7 +20,7 @@ use crate::support::{
     request, response, sentence,
 };
 
-/// Asks the whole stack round a service that answers `inner` to everything.
+/// Asks the whole stack around a service that answers `inner` to everything.
 #[track_caller]
 fn sent(asked: &str, inner: &'static str) -> Response<Bytes> {
     ask(contract().layer(answering(move |_| response(inner))), asked)

@@ -120,7 +120,7 @@ fn a_preflight_gives_back_the_readiness_that_it_does_not_use() {
 
 // ===== cost =====
 
-/// What one call of the layer round an empty service allocates.
+/// What one call of the layer around an empty service allocates.
 fn allocations(urls: usize, asked: Request<()>) -> AllocationInfo {
     let urls = (0..urls).map(|n| format!("https://app-{n}.example.com"));
     let inner = tower::service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(())));

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use http_body_util::Full;
 use tower::Layer;
 use tower_contract::{
-    ApiError, ErrorBodyLayer, NoErrorBody, ProblemDetailsFormat, WrappedEnvelopeFormat,
+    ApiError, ErrorBodyLayer, KeepBody, ProblemDetailsFormat, WrappedEnvelopeFormat,
 };
 
 use crate::support::{all, answering, ask, contract, response};
@@ -19,7 +19,7 @@ fn check(inner: &'static str, expected: &str) {
     let log = Arc::clone(&told);
     let layer = ErrorBodyLayer::new().on_rewrite(move |report| {
         let (method, uri, status) = (report.method, report.uri, report.status.as_u16());
-        let line = format!("{method} {uri} {status} {:?}", report.source);
+        let line = format!("{method} {uri} {status} {:?}", report.origin);
         log.lock().unwrap().push(line);
     });
     let service = layer.layer(answering(move |_| response(inner)));
@@ -107,7 +107,7 @@ fn the_error_stays_in_the_extensions_for_who_is_outside() {
 fn a_response_that_opts_out_is_relayed_as_it_is() {
     let service = contract().layer(answering(|_| {
         let mut response = response("502\ncontent-type: text/html\netag: \"a\"\n\n<h1>down</h1>");
-        response.extensions_mut().insert(NoErrorBody);
+        response.extensions_mut().insert(KeepBody);
         response
     }));
     let sent = ask(service, "GET /x");

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
-use tower_contract::{ApiError, Cause, MethodGuardLayer, NoErrorBody, TimeoutLayer};
+use tower_contract::{ApiError, Cause, KeepBody, MethodGuardLayer, TimeoutLayer};
 
 use crate::support::{Script, Step, answering, block_on, contract, request};
 
@@ -479,7 +479,7 @@ fn two_stacks_answer_as_one() {
 fn a_relayed_error_is_left_alone() {
     let service = contract().layer(answering(|_| {
         let mut answer = status(502);
-        answer.extensions_mut().insert(NoErrorBody);
+        answer.extensions_mut().insert(KeepBody);
         answer
     }));
     check(

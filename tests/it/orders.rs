@@ -138,7 +138,7 @@ async fn application(request: Request<Full<Bytes>>) -> Result<Response<Full<Byte
     }
 }
 
-/// The layers round the application, outermost first.
+/// The layers around the application, outermost first.
 fn built(order: &[Name]) -> Boxed {
     let innermost_first = order.iter().rev();
     innermost_first.fold(boxed(service_fn(application)), |inner, name| name.layer(inner))

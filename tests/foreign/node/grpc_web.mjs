@@ -8,7 +8,7 @@ const require = createRequire(import.meta.url);
 globalThis.XMLHttpRequest = require("xhr2");
 const { GrpcWebClientBase, MethodDescriptor, MethodType } = require("grpc-web");
 
-// Messages stay bytes: what is tested is what is round them.
+// Messages stay bytes: what is tested is what is around them.
 function descriptor(path, type) {
   const bytes = (message) => message;
   return new MethodDescriptor(path, type, Uint8Array, Uint8Array, bytes, bytes);

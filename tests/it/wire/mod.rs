@@ -1,4 +1,4 @@
-//! What a peer sees on a socket: hyper's server round the stack, asked over HTTP/1.1 and HTTP/2.
+//! What a peer sees on a socket: hyper's server around the stack, asked over HTTP/1.1 and HTTP/2.
 //!
 //! Run in release too: hyper checks a response's length against its body in debug builds only.
 

@@ -16,13 +16,13 @@ use crate::{
 
 /// What is remembered of a call: how its client reads an error.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(super) struct Rpc {
     protocol: Protocol,
     /// Sent back with the error. A GET of Connect has none.
     content_type: Option<HeaderValue>,
 }
 
-impl Call {
+impl Rpc {
     /// `None`: a request of HTTP itself. Boxed, so that its future carries one word more.
     pub(super) fn of<B>(request: &Request<B>) -> Option<Box<Self>> {
         let protocol = Protocol::of(request)?;
@@ -74,12 +74,12 @@ impl Call {
             // Not a call: whoever asks so is told in HTTP (RFC 9110, 15.5.6).
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            return response.map(|()| ResponseBody::head_only());
+            return response.map(|()| ResponseBody::without_length());
         }
         let code = Code::of(cause, status);
         self.write_head(code, headers);
         let body = self.content(code).filter(|_| *method != Method::HEAD).map_or_else(
-            ResponseBody::head_only,
+            ResponseBody::without_length,
             |content| {
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
                 ResponseBody::written(content)
