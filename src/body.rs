@@ -4,7 +4,6 @@ use std::{
     any::Any,
     error::Error,
     fmt,
-    iter::successors,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -13,14 +12,13 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use crate::error_chain::error_chain;
+
 /// Any error of a service or of a body.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Makes the frame that a body ends with in place of a panic.
 pub(crate) type LastFrame = fn() -> Frame<Bytes>;
-
-/// How deep the sources of a body's error are read; one that is its own source would never end.
-const MAX_SOURCES: usize = 16;
 
 pin_project! {
     /// The service's body as it is, or the bytes of an error envelope.
@@ -49,8 +47,9 @@ pin_project! {
 /// Whether a body's error is, or comes from, a panic. Between the body that panicked and this one a
 /// framework may have boxed the error.
 fn is_panic<E: 'static>(error: &E) -> bool {
-    successors(as_error(error), |error| (*error).source())
-        .take(MAX_SOURCES)
+    as_error(error)
+        .into_iter()
+        .flat_map(error_chain)
         .filter_map(|error| error.downcast_ref::<BodyError>())
         .any(BodyError::is_panic)
 }
@@ -58,6 +57,9 @@ fn is_panic<E: 'static>(error: &E) -> bool {
 /// The errors of bodies in which a panic may be told.
 fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     if let Some(error) = error.downcast_ref::<BodyError>() {
+        return Some(error);
+    }
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
         return Some(error);
     }
     #[cfg(feature = "axum")]
@@ -255,6 +257,8 @@ mod tests {
         let nested = || BodyError::inner(BodyError::PANIC);
         assert_eq!(end(nested()).unwrap(), "!");
         assert_eq!(end(boxed(nested())).unwrap(), "!");
+        assert_eq!(end(boxed(BodyError::inner(std::io::Error::other(nested())))).unwrap(), "!");
+        assert_eq!(end(std::io::Error::other(BodyError::PANIC)).unwrap(), "!");
         #[cfg(feature = "axum")]
         assert_eq!(end(axum::Error::new(nested())).unwrap(), "!");
         assert_eq!(end(BodyError::inner("reset")), None);

@@ -85,11 +85,13 @@ mod api_error;
 
 // Floor 1: rendering, recognition, control flow.
 mod body;
+mod error_chain;
 mod format;
 mod protocol;
 mod request_head;
 mod short_circuit;
 mod unwind;
+mod uri_text;
 
 // Floor 2: the layers. They never name each other.
 mod catch_error;

@@ -68,6 +68,7 @@
 
 mod foreign;
 mod head;
+mod public_url;
 mod rpc;
 mod text;
 mod uri;
@@ -88,7 +89,7 @@ use tower_service::Service;
 
 pub use self::{
     foreign::TextOrigin,
-    uri::{PublicUrl, PublicUrlError},
+    public_url::{PublicUrl, PublicUrlError},
 };
 use self::{
     foreign::{Foreign, connect_error},

@@ -45,31 +45,30 @@
 //! # }
 //! ```
 
+mod classify;
+
 use std::{
     convert::Infallible,
     error::Error,
     future::Future,
-    io,
-    iter::successors,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use self::classify::{UNKNOWN, classify};
 use crate::{
-    api_error::{ApiError, Cause},
+    api_error::ApiError,
     body::BoxError,
-    request_head::{RequestHead, UriText},
+    request_head::RequestHead,
     unwind::{Hook, catch},
+    uri_text::UriText,
 };
-
-/// How deep the sources of an error are read; one that is its own source would never end.
-const MAX_SOURCES: usize = 16;
 
 /// Makes [`CatchError`] services.
 #[derive(Clone, Debug)]
@@ -189,78 +188,6 @@ impl<S> Layer<S> for CatchErrorLayer {
 
 // ===== the decision =====
 
-/// What an error says to the client.
-fn classify(error: &(dyn Error + 'static)) -> ApiError {
-    let said = sources(error).find_map(|error| error.downcast_ref::<ApiError>());
-    let known = || sources(error).find_map(known);
-    said.cloned().or_else(known).unwrap_or(UNKNOWN)
-}
-
-/// The error and what caused it, outermost first.
-fn sources<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    successors(Some(error), |error| source(*error)).take(MAX_SOURCES)
-}
-
-fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error.downcast_ref::<io::Error>() {
-        // `source` of an io::Error skips the error that it was made from.
-        Some(io) => io.get_ref().map(|inner| inner as _),
-        None => error.source(),
-    }
-}
-
-fn known(error: &(dyn Error + 'static)) -> Option<ApiError> {
-    if error.is::<tower::timeout::error::Elapsed>() || error.is::<tokio::time::error::Elapsed>() {
-        return Some(ELAPSED);
-    }
-    if error.is::<tower::load_shed::error::Overloaded>() || is_closed_buffer(error) {
-        return Some(OVERLOADED);
-    }
-    if error.is::<http_body_util::LengthLimitError>() {
-        return Some(TOO_LARGE);
-    }
-    let io = error.downcast_ref::<io::Error>();
-    (io.is_some_and(is_connection_error) || is_hyper(error)).then_some(UPSTREAM)
-}
-
-fn is_connection_error(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    matches!(
-        error.kind(),
-        Kind::ConnectionRefused
-            | Kind::ConnectionReset
-            | Kind::ConnectionAborted
-            | Kind::HostUnreachable
-            | Kind::NetworkUnreachable
-            | Kind::NotConnected
-            | Kind::BrokenPipe
-            | Kind::TimedOut
-            | Kind::UnexpectedEof
-    )
-}
-
-#[cfg(feature = "buffer")]
-fn is_closed_buffer(error: &(dyn Error + 'static)) -> bool {
-    error.is::<tower::buffer::error::Closed>()
-}
-
-#[cfg(not(feature = "buffer"))]
-fn is_closed_buffer(_: &(dyn Error + 'static)) -> bool {
-    false
-}
-
-#[cfg(feature = "hyper")]
-fn is_hyper(error: &(dyn Error + 'static)) -> bool {
-    error.is::<hyper::Error>() || error.is::<hyper_util::client::legacy::Error>()
-}
-
-#[cfg(not(feature = "hyper"))]
-fn is_hyper(_: &(dyn Error + 'static)) -> bool {
-    false
-}
-
 impl Settings {
     /// Decides what `error` becomes, and tells who wants to know.
     fn answer(&self, error: &(dyn Error + 'static), head: Option<&RequestHead>) -> ApiError {
@@ -372,14 +299,3 @@ impl ServiceErrorReport<'_> {
         );
     }
 }
-
-/// 500: an error that nothing here knows.
-const UNKNOWN: ApiError = ApiError::internal().with_cause(Cause::Service);
-/// 503: a time limit inside the service passed.
-const ELAPSED: ApiError = ApiError::unavailable().with_cause(Cause::Timeout);
-/// 503: a limit of requests is reached, or a queue is closed.
-const OVERLOADED: ApiError = ApiError::unavailable().with_cause(Cause::Overload);
-/// 502: a system behind the service refused, broke off or did not answer.
-const UPSTREAM: ApiError = ApiError::bad_gateway().with_cause(Cause::Upstream);
-/// 413: the request content is longer than the service reads.
-const TOO_LARGE: ApiError = ApiError::new(StatusCode::PAYLOAD_TOO_LARGE);
