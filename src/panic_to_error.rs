@@ -1,48 +1,4 @@
 //! Answers 500 when the service panics, and breaks a response whose body panics.
-//!
-//! # What it promises
-//!
-//! A panic in the service's `call` or in a poll of its future becomes 500. A panic in a poll of the
-//! response body ends the body with a [`BodyError`], never with a clean end: the peer sees a broken
-//! message, not a complete-looking short one. Other requests on the connection go on. The panic's
-//! message goes to [`on_panic`](PanicToErrorLayer::on_panic) and to the event, escaped, at most
-//! 1 KiB; never to the client.
-//!
-//! # What it leaves alone
-//!
-//! The panic hook of the process: it prints before anything is caught. Panics in `poll_ready`, in a
-//! drop of the future or body, in `size_hint` and `is_end_stream`. Two panics at once, a stack
-//! overflow and `panic = "abort"` end the process. State that a panic left half changed: a poisoned
-//! mutex stays poisoned.
-//!
-//! # Where it goes
-//!
-//! Outside everything that runs the application's code, inside the layer that writes the error body.
-//!
-//! # Example
-//!
-//! ```
-//! use http::{Request, Response, StatusCode};
-//! use http_body_util::Full;
-//! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_contract::PanicToErrorLayer;
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let service = ServiceBuilder::new()
-//!     .layer(PanicToErrorLayer::new().on_panic(|panic| eprintln!("{panic}")))
-//!     .service(service_fn(async |request: Request<()>| {
-//!         assert_ne!(request.uri().path(), "/panic", "no such luck");
-//!         Ok::<_, std::convert::Infallible>(Response::new(Full::<bytes::Bytes>::from("hello")))
-//!     }));
-//! let ask = |path| Request::builder().uri(path).body(()).unwrap();
-//!
-//! let healthy = service.clone().oneshot(ask("/")).await.unwrap();
-//! assert_eq!(healthy.status(), StatusCode::OK);
-//!
-//! let broken = service.oneshot(ask("/panic")).await.unwrap();
-//! assert_eq!(broken.status(), StatusCode::INTERNAL_SERVER_ERROR);
-//! # }
-//! ```
 
 use std::{
     fmt,
@@ -66,7 +22,51 @@ use crate::{
     unwind::{Hook, Panic, catch},
 };
 
-/// Makes [`PanicToError`] services.
+/// Answers 500 when the service panics, and breaks a response whose body panics.
+///
+/// # What it promises
+///
+/// A panic in the service's `call` or in a poll of its future becomes 500. A panic in a poll of the
+/// response body ends the body with a [`BodyError`], never with a clean end: the peer sees a broken
+/// message, not a complete-looking short one. Other requests on the connection go on. The panic's
+/// message goes to [`on_panic`](PanicToErrorLayer::on_panic) and to the event, escaped, at most
+/// 1 KiB; never to the client.
+///
+/// # What it leaves alone
+///
+/// The panic hook of the process: it prints before anything is caught. Panics in `poll_ready`, in a
+/// drop of the future or body, in `size_hint` and `is_end_stream`. Two panics at once, a stack
+/// overflow and `panic = "abort"` end the process. State that a panic left half changed: a poisoned
+/// mutex stays poisoned.
+///
+/// # Where it goes
+///
+/// Outside everything that runs the application's code, inside the layer that writes the error body.
+///
+/// # Example
+///
+/// ```
+/// use http::{Request, Response, StatusCode};
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_contract::PanicToErrorLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let service = ServiceBuilder::new()
+///     .layer(PanicToErrorLayer::new().on_panic(|panic| eprintln!("{panic}")))
+///     .service(service_fn(async |request: Request<()>| {
+///         assert_ne!(request.uri().path(), "/panic", "no such luck");
+///         Ok::<_, std::convert::Infallible>(Response::new(Full::<bytes::Bytes>::from("hello")))
+///     }));
+/// let ask = |path| Request::builder().uri(path).body(()).unwrap();
+///
+/// let healthy = service.clone().oneshot(ask("/")).await.unwrap();
+/// assert_eq!(healthy.status(), StatusCode::OK);
+///
+/// let broken = service.oneshot(ask("/panic")).await.unwrap();
+/// assert_eq!(broken.status(), StatusCode::INTERNAL_SERVER_ERROR);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PanicToErrorLayer {

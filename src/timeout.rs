@@ -1,59 +1,4 @@
 //! Answers 503 when the service takes too long to begin its response.
-//!
-//! # What it promises
-//!
-//! The clock starts in `call` and ends with the response's head. A response that is ready when the
-//! clock fires wins. When the limit has passed, the service's future is dropped before the answer is
-//! returned: 503, with `Retry-After` if configured (RFC 9110, 10.2.3). The timer is registered only
-//! once the service is pending; a limit of zero refuses unless the response is ready at once; one
-//! too long for the clock, as `Duration::MAX`, never fires.
-//!
-//! A call of gRPC, gRPC-Web or Connect may tell how long its client waits (`grpc-timeout`,
-//! `connect-timeout-ms`): that shortens the limit, and never lengthens it. Where a limit chosen
-//! [for each request](TimeoutLayer::per_request) is `None`, it is the limit. Without this layer it is
-//! not read.
-//!
-//! # What it leaves alone
-//!
-//! The bodies: a slow upload counts against the limit, a slow download does not; a stream of gRPC has
-//! no deadline. The wait for
-//! readiness, before `call`. A service that blocks its thread: no timer fires until it yields; use
-//! `spawn_blocking`. Work that the service has spawned goes on after its future is dropped.
-//!
-//! # Where it goes
-//!
-//! Innermost, so that only the service's own time counts. It needs tokio's timer: outside of a tokio
-//! runtime with time enabled, a pending service panics.
-//!
-//! # Example
-//!
-//! ```
-//! use std::{convert::Infallible, time::Duration};
-//!
-//! use http::{Request, Response, StatusCode};
-//! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_contract::TimeoutLayer;
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let limit = TimeoutLayer::new(Duration::from_millis(10)).retry_after(Duration::from_secs(5));
-//! let service = ServiceBuilder::new().layer(limit).service(service_fn(
-//!     async |request: Request<()>| {
-//!         if request.uri().path() == "/slow" {
-//!             tokio::time::sleep(Duration::from_secs(60)).await;
-//!         }
-//!         Ok::<_, Infallible>(Response::new(String::from("done")))
-//!     },
-//! ));
-//! let ask = |path| Request::builder().uri(path).body(()).unwrap();
-//!
-//! let healthy = service.clone().oneshot(ask("/")).await.unwrap();
-//! assert_eq!(healthy.body(), "done");
-//!
-//! let refused = service.oneshot(ask("/slow")).await.unwrap();
-//! assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-//! assert_eq!(refused.headers()["retry-after"], "5");
-//! # }
-//! ```
 
 use std::{
     fmt,
@@ -76,7 +21,62 @@ use crate::{
     request_head::RequestHead,
 };
 
-/// Makes [`Timeout`] services: a limit for all requests, or one for each.
+/// Answers 503 when the service takes too long to begin its response.
+///
+/// # What it promises
+///
+/// The clock starts in `call` and ends with the response's head. A response that is ready when the
+/// clock fires wins. When the limit has passed, the service's future is dropped before the answer is
+/// returned: 503, with `Retry-After` if configured (RFC 9110, 10.2.3). The timer is registered only
+/// once the service is pending; a limit of zero refuses unless the response is ready at once; one
+/// too long for the clock, as `Duration::MAX`, never fires.
+///
+/// A call of gRPC, gRPC-Web or Connect may tell how long its client waits (`grpc-timeout`,
+/// `connect-timeout-ms`): that shortens the limit, and never lengthens it. Where a limit chosen
+/// [for each request](TimeoutLayer::per_request) is `None`, it is the limit. Without this layer it is
+/// not read.
+///
+/// # What it leaves alone
+///
+/// The bodies: a slow upload counts against the limit, a slow download does not; a stream of gRPC has
+/// no deadline. The wait for
+/// readiness, before `call`. A service that blocks its thread: no timer fires until it yields; use
+/// `spawn_blocking`. Work that the service has spawned goes on after its future is dropped.
+///
+/// # Where it goes
+///
+/// Innermost, so that only the service's own time counts. It needs tokio's timer: outside of a tokio
+/// runtime with time enabled, a pending service panics.
+///
+/// # Example
+///
+/// ```
+/// use std::{convert::Infallible, time::Duration};
+///
+/// use http::{Request, Response, StatusCode};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_contract::TimeoutLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let limit = TimeoutLayer::new(Duration::from_millis(10)).retry_after(Duration::from_secs(5));
+/// let service = ServiceBuilder::new().layer(limit).service(service_fn(
+///     async |request: Request<()>| {
+///         if request.uri().path() == "/slow" {
+///             tokio::time::sleep(Duration::from_secs(60)).await;
+///         }
+///         Ok::<_, Infallible>(Response::new(String::from("done")))
+///     },
+/// ));
+/// let ask = |path| Request::builder().uri(path).body(()).unwrap();
+///
+/// let healthy = service.clone().oneshot(ask("/")).await.unwrap();
+/// assert_eq!(healthy.body(), "done");
+///
+/// let refused = service.oneshot(ask("/slow")).await.unwrap();
+/// assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+/// assert_eq!(refused.headers()["retry-after"], "5");
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TimeoutLayer {

@@ -1,49 +1,4 @@
 //! Answers 500, 502, 503 or 413 when the service fails with an `Err`.
-//!
-//! # What it promises
-//!
-//! The error type becomes `Infallible`. The error and its sources, at most 16 deep, decide the status:
-//! an [`ApiError`] is sent as it is; tower's and tokio's `Elapsed`, tower's `Overloaded` and (feature
-//! `buffer`) a closed buffer are 503; `LengthLimitError` is 413; an `io::Error` of a connection and
-//! (feature `hyper`) errors of hyper and of hyper-util's client are 502; anything else is 500. The
-//! error's text goes to [`on_error`](CatchErrorLayer::on_error) and to the event, never to the client.
-//!
-//! An error of `poll_ready` is answered too: it is kept, the service counts as ready, and the next
-//! `call` takes it. Backpressure stays: a pending service is pending.
-//!
-//! # What it leaves alone
-//!
-//! Responses, whatever their status, and errors of bodies. A service that is broken for good (a closed
-//! buffer) stays so: each request is answered 503.
-//!
-//! # Where it goes
-//!
-//! Directly around the services that can fail, inside the layer that writes the error body.
-//!
-//! # Example
-//!
-//! ```
-//! use http::{Request, Response, StatusCode};
-//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
-//! use tower_contract::CatchErrorLayer;
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let service = ServiceBuilder::new()
-//!     .layer(CatchErrorLayer::new().on_error(|report| eprintln!("{}", report.error)))
-//!     .service(service_fn(async |request: Request<()>| match request.uri().path() {
-//!         "/" => Ok(Response::new(String::from("hello"))),
-//!         _ => Err(BoxError::from("the database password is wrong")),
-//!     }));
-//! let ask = |path| Request::builder().uri(path).body(()).unwrap();
-//!
-//! let healthy = service.clone().oneshot(ask("/")).await.unwrap();
-//! assert_eq!(healthy.body(), "hello");
-//!
-//! let failed = service.oneshot(ask("/fail")).await.unwrap();
-//! assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
-//! assert_eq!(failed.body(), "");
-//! # }
-//! ```
 
 mod classify;
 
@@ -70,7 +25,52 @@ use crate::{
     uri_text::UriText,
 };
 
-/// Makes [`CatchError`] services.
+/// Answers 500, 502, 503 or 413 when the service fails with an `Err`.
+///
+/// # What it promises
+///
+/// The error type becomes `Infallible`. The error and its sources, at most 16 deep, decide the status:
+/// an [`ApiError`] is sent as it is; tower's and tokio's `Elapsed`, tower's `Overloaded` and (feature
+/// `buffer`) a closed buffer are 503; `LengthLimitError` is 413; an `io::Error` of a connection and
+/// (feature `hyper`) errors of hyper and of hyper-util's client are 502; anything else is 500. The
+/// error's text goes to [`on_error`](CatchErrorLayer::on_error) and to the event, never to the client.
+///
+/// An error of `poll_ready` is answered too: it is kept, the service counts as ready, and the next
+/// `call` takes it. Backpressure stays: a pending service is pending.
+///
+/// # What it leaves alone
+///
+/// Responses, whatever their status, and errors of bodies. A service that is broken for good (a closed
+/// buffer) stays so: each request is answered 503.
+///
+/// # Where it goes
+///
+/// Directly around the services that can fail, inside the layer that writes the error body.
+///
+/// # Example
+///
+/// ```
+/// use http::{Request, Response, StatusCode};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+/// use tower_contract::CatchErrorLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let service = ServiceBuilder::new()
+///     .layer(CatchErrorLayer::new().on_error(|report| eprintln!("{}", report.error)))
+///     .service(service_fn(async |request: Request<()>| match request.uri().path() {
+///         "/" => Ok(Response::new(String::from("hello"))),
+///         _ => Err(BoxError::from("the database password is wrong")),
+///     }));
+/// let ask = |path| Request::builder().uri(path).body(()).unwrap();
+///
+/// let healthy = service.clone().oneshot(ask("/")).await.unwrap();
+/// assert_eq!(healthy.body(), "hello");
+///
+/// let failed = service.oneshot(ask("/fail")).await.unwrap();
+/// assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+/// assert_eq!(failed.body(), "");
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CatchErrorLayer {

@@ -1,70 +1,4 @@
 //! Writes the body of every error response: one envelope, whoever failed.
-//!
-//! # What it promises
-//!
-//! Every response with a status of 400..=599 gets `content-type: application/json`, an exact
-//! `content-length` and the five members of the envelope. The status is never changed, except for
-//! calls of gRPC and its kin. What the body
-//! says comes from the first of these:
-//!
-//! 1. the [`ApiError`] in the response's extensions, at any status;
-//! 2. for a 4xx, what the service wrote: an envelope, problem details (RFC 9457), plain text;
-//! 3. the status. A 5xx that carries no [`ApiError`] says nothing else: not a byte of it is sent.
-//!
-//! Texts are made safe: one line, no control or bidi characters, a title of at most 128 and a
-//! description of at most 512 characters. `http_method` and `uri` are this layer's own. Headers that
-//! speak of the old body are removed; `x-content-type-options: nosniff` and `cache-control: no-store`
-//! are added where absent. To HEAD the head is the same, without `content-length` and body.
-//!
-//! A call of gRPC, gRPC-Web or Connect gets its protocol's error instead: the code of the cause or of
-//! the status, with a fixed text, where the client looks for it: in the head (gRPC), in the head and
-//! in a frame of trailers (gRPC-Web), in a JSON object of Connect's (unary) or in an envelope that ends
-//! the stream. A panic in a stream that has begun becomes trailers, or the last frame.
-//!
-//! # What it leaves alone
-//!
-//! Every other status: the body is not polled, not boxed, not copied. A response to a call that tells
-//! its outcome already: `grpc-status`, or an error of Connect. A response whose
-//! extensions hold [`KeepBody`]. `Accept`: the contract has one format. Of the service's error
-//! body only what is ready at once is read, at most 8 KiB of text or 64 KiB of JSON: an answer never
-//! waits for a body.
-//!
-//! # Where it goes
-//!
-//! Inside CORS, so that a page can read what it writes; outside every layer that answers by itself,
-//! and outside compression, which must not encode a body that is replaced.
-//!
-//! # Example
-//!
-//! ```
-//! use http::{Request, Response, StatusCode};
-//! use http_body_util::{BodyExt, Full};
-//! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_contract::ErrorBodyLayer;
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let service = ServiceBuilder::new()
-//!     .layer(ErrorBodyLayer::new().public_url("https://api.example.com".parse().unwrap()))
-//!     .service(service_fn(async |request: Request<()>| {
-//!         let mut response = Response::new(Full::<bytes::Bytes>::from("hello"));
-//!         if request.uri().path() != "/" {
-//!             *response.status_mut() = StatusCode::NOT_FOUND;
-//!         }
-//!         Ok::<_, std::convert::Infallible>(response)
-//!     }));
-//! let ask = |path| Request::builder().uri(path).body(()).unwrap();
-//!
-//! let healthy = service.clone().oneshot(ask("/")).await.unwrap();
-//! assert_eq!(healthy.into_body().collect().await.unwrap().to_bytes(), "hello");
-//!
-//! let missing = service.oneshot(ask("/nope")).await.unwrap();
-//! assert_eq!(missing.headers()["content-type"], "application/json");
-//! assert_eq!(
-//!     missing.into_body().collect().await.unwrap().to_bytes(),
-//!     r#"{"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/nope"}"#,
-//! );
-//! # }
-//! ```
 
 mod foreign;
 mod head;
@@ -106,7 +40,73 @@ use crate::{
     unwind::{Hook, catch},
 };
 
-/// Makes [`ErrorBody`] services: how error bodies are written, and what their `uri` shows.
+/// Writes the body of every error response: one envelope, whoever failed.
+///
+/// # What it promises
+///
+/// Every response with a status of 400..=599 gets `content-type: application/json`, an exact
+/// `content-length` and the five members of the envelope. The status is never changed, except for
+/// calls of gRPC and its kin. What the body
+/// says comes from the first of these:
+///
+/// 1. the [`ApiError`] in the response's extensions, at any status;
+/// 2. for a 4xx, what the service wrote: an envelope, problem details (RFC 9457), plain text;
+/// 3. the status. A 5xx that carries no [`ApiError`] says nothing else: not a byte of it is sent.
+///
+/// Texts are made safe: one line, no control or bidi characters, a title of at most 128 and a
+/// description of at most 512 characters. `http_method` and `uri` are this layer's own. Headers that
+/// speak of the old body are removed; `x-content-type-options: nosniff` and `cache-control: no-store`
+/// are added where absent. To HEAD the head is the same, without `content-length` and body.
+///
+/// A call of gRPC, gRPC-Web or Connect gets its protocol's error instead: the code of the cause or of
+/// the status, with a fixed text, where the client looks for it: in the head (gRPC), in the head and
+/// in a frame of trailers (gRPC-Web), in a JSON object of Connect's (unary) or in an envelope that ends
+/// the stream. A panic in a stream that has begun becomes trailers, or the last frame.
+///
+/// # What it leaves alone
+///
+/// Every other status: the body is not polled, not boxed, not copied. A response to a call that tells
+/// its outcome already: `grpc-status`, or an error of Connect. A response whose
+/// extensions hold [`KeepBody`]. `Accept`: the contract has one format. Of the service's error
+/// body only what is ready at once is read, at most 8 KiB of text or 64 KiB of JSON: an answer never
+/// waits for a body.
+///
+/// # Where it goes
+///
+/// Inside CORS, so that a page can read what it writes; outside every layer that answers by itself,
+/// and outside compression, which must not encode a body that is replaced.
+///
+/// # Example
+///
+/// ```
+/// use http::{Request, Response, StatusCode};
+/// use http_body_util::{BodyExt, Full};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_contract::ErrorBodyLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let service = ServiceBuilder::new()
+///     .layer(ErrorBodyLayer::new().public_url("https://api.example.com".parse().unwrap()))
+///     .service(service_fn(async |request: Request<()>| {
+///         let mut response = Response::new(Full::<bytes::Bytes>::from("hello"));
+///         if request.uri().path() != "/" {
+///             *response.status_mut() = StatusCode::NOT_FOUND;
+///         }
+///         Ok::<_, std::convert::Infallible>(response)
+///     }));
+/// let ask = |path| Request::builder().uri(path).body(()).unwrap();
+///
+/// let healthy = service.clone().oneshot(ask("/")).await.unwrap();
+/// assert_eq!(healthy.into_body().collect().await.unwrap().to_bytes(), "hello");
+///
+/// let missing = service.oneshot(ask("/nope")).await.unwrap();
+/// assert_eq!(missing.headers()["content-type"], "application/json");
+/// assert_eq!(
+///     missing.into_body().collect().await.unwrap().to_bytes(),
+///     r#"{"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":404,"uri":"https://api.example.com/nope"}"#,
+/// );
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ErrorBodyLayer<F = EnvelopeFormat> {

@@ -1,48 +1,4 @@
 //! Refuses a request whose method the resource does not support.
-//!
-//! # What it promises
-//!
-//! A registered method that is not listed is answered 405, one that no registry knows 501 (RFC 9110,
-//! 9.1), each with `Allow` (10.2.1): the methods in the order given, HEAD directly after GET. HEAD is
-//! allowed wherever GET is. Method tokens are case-sensitive. A refused request never reaches the
-//! service, and the readiness that it had reserved is given back.
-//!
-//! # What it leaves alone
-//!
-//! A path that [`by_path`](MethodGuardLayer::by_path) does not list: the service answers 404 itself.
-//! OPTIONS goes to the service where it is listed, unless
-//! [`answer_options`](MethodGuardLayer::answer_options) is on. `X-HTTP-Method-Override` is never
-//! read: the method is the one on the wire. The content of a refused request is not read: over
-//! HTTP/1.1 the connection then closes after the answer.
-//!
-//! # Where it goes
-//!
-//! Inside CORS, which answers preflights (they ask for a method and are none of its business) and lets
-//! a page read the refusal; outside what costs something.
-//!
-//! # Example
-//!
-//! ```
-//! use http::{Method, Request, Response, StatusCode};
-//! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_contract::MethodGuardLayer;
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let service = ServiceBuilder::new()
-//!     .layer(MethodGuardLayer::new([Method::GET, Method::POST]))
-//!     .service(service_fn(async |_: Request<()>| {
-//!         Ok::<_, std::convert::Infallible>(Response::new(String::from("hello")))
-//!     }));
-//! let ask = |method| Request::builder().method(method).body(()).unwrap();
-//!
-//! let healthy = service.clone().oneshot(ask("GET")).await.unwrap();
-//! assert_eq!(healthy.body(), "hello");
-//!
-//! let refused = service.oneshot(ask("DELETE")).await.unwrap();
-//! assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
-//! assert_eq!(refused.headers()["allow"], "GET, HEAD, POST");
-//! # }
-//! ```
 
 mod resources;
 
@@ -65,8 +21,51 @@ use crate::{
     short_circuit::{ShortCircuit, give_back_readiness},
 };
 
-/// Makes [`MethodGuard`] services. See the crate's walk for its place; [`new`](Self::new) for a whole
-/// service, [`by_path`](Self::by_path) for resources.
+/// Refuses a request whose method the resource does not support.
+///
+/// # What it promises
+///
+/// A registered method that is not listed is answered 405, one that no registry knows 501 (RFC 9110,
+/// 9.1), each with `Allow` (10.2.1): the methods in the order given, HEAD directly after GET. HEAD is
+/// allowed wherever GET is. Method tokens are case-sensitive. A refused request never reaches the
+/// service, and the readiness that it had reserved is given back.
+///
+/// # What it leaves alone
+///
+/// A path that [`by_path`](MethodGuardLayer::by_path) does not list: the service answers 404 itself.
+/// OPTIONS goes to the service where it is listed, unless
+/// [`answer_options`](MethodGuardLayer::answer_options) is on. `X-HTTP-Method-Override` is never
+/// read: the method is the one on the wire. The content of a refused request is not read: over
+/// HTTP/1.1 the connection then closes after the answer.
+///
+/// # Where it goes
+///
+/// Inside CORS, which answers preflights (they ask for a method and are none of its business) and lets
+/// a page read the refusal; outside what costs something.
+///
+/// # Example
+///
+/// ```
+/// use http::{Method, Request, Response, StatusCode};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_contract::MethodGuardLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let service = ServiceBuilder::new()
+///     .layer(MethodGuardLayer::new([Method::GET, Method::POST]))
+///     .service(service_fn(async |_: Request<()>| {
+///         Ok::<_, std::convert::Infallible>(Response::new(String::from("hello")))
+///     }));
+/// let ask = |method| Request::builder().method(method).body(()).unwrap();
+///
+/// let healthy = service.clone().oneshot(ask("GET")).await.unwrap();
+/// assert_eq!(healthy.body(), "hello");
+///
+/// let refused = service.oneshot(ask("DELETE")).await.unwrap();
+/// assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+/// assert_eq!(refused.headers()["allow"], "GET, HEAD, POST");
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MethodGuardLayer {
