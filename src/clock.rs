@@ -1,0 +1,59 @@
+//! A deadline, and the timer that waits for it.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+pin_project! {
+    /// A deadline whose timer is made only once something is seen pending.
+    #[project = ClockProj]
+    #[derive(Debug)]
+    pub(crate) enum Clock {
+        // No limit, or none any more.
+        Off,
+        Set { deadline: Instant },
+        // Since something was first seen pending.
+        Running { #[pin] timer: Sleep },
+    }
+}
+
+impl Clock {
+    /// A clock that passes after `limit`; off without one, or with one that ends beyond the clock.
+    #[inline]
+    pub(crate) fn after(limit: Option<Duration>) -> Self {
+        limit.and_then(deadline_after).map_or(Self::Off, |deadline| Self::Set { deadline })
+    }
+
+    pub(crate) const fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
+    /// Ready once the deadline has passed. Registers the timer when first asked before that.
+    pub(crate) fn poll_passed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Set { deadline } = *self {
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.set(Self::Running { timer: sleep_until(deadline) });
+        }
+        match self.project() {
+            ClockProj::Running { timer } => timer.poll(cx),
+            ClockProj::Off | ClockProj::Set { .. } => Poll::Pending,
+        }
+    }
+}
+
+/// When `limit` has passed, `None` if that is beyond the clock.
+///
+/// A tick before the clock's end too: the timer rounds a deadline up to its next millisecond, and
+/// panics where there is none.
+fn deadline_after(limit: Duration) -> Option<Instant> {
+    const TICK: Duration = Duration::from_millis(1);
+    let deadline = Instant::now().checked_add(limit)?;
+    deadline.checked_add(TICK).map(|_| deadline)
+}
