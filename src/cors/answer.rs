@@ -22,12 +22,12 @@ const PREFIX: &str = "access-control-";
 
 /// A policy whose values are valid, as header values.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct CorsHeaders {
     /// The first is the answer to a page that is not among them.
     origins: Vec<HeaderValue>,
-    /// The places of `origins`, by value: the request's cost does not grow with their number, and
+    /// The indices of `origins`, by value: the request's cost does not grow with their number, and
     /// the keys of the standard map's hash are random, so no tenant can choose colliding names.
-    places: HashMap<Box<[u8]>, u16>,
+    indices: HashMap<Box<[u8]>, u16>,
     /// Of the origins: what is longer or shorter is foreign, and is not hashed.
     lengths: RangeInclusive<usize>,
     origin_header: OriginHeader,
@@ -39,16 +39,16 @@ pub(super) struct Rules {
 
 /// What one response will carry, decided from its request.
 #[derive(Debug)]
-pub(super) struct Answer {
-    rules: Arc<Rules>,
-    place: u16,
+pub(super) struct CorsAnswer {
+    lines: Arc<CorsHeaders>,
+    index: u16,
     is_preflight: bool,
     varies: bool,
 }
 
-// ===== impl Rules =====
+// ===== impl CorsHeaders =====
 
-impl Rules {
+impl CorsHeaders {
     pub(super) fn new(
         origins: Vec<HeaderValue>,
         [methods, headers]: [HeaderValue; 2],
@@ -64,7 +64,7 @@ impl Rules {
         let shortest = bytes.clone().map(<[u8]>::len).min().unwrap_or_default();
         let longest = bytes.clone().map(<[u8]>::len).max().unwrap_or_default();
         Self {
-            places: bytes.map(Box::from).zip(0..).collect(),
+            indices: bytes.map(Box::from).zip(0..).collect(),
             lengths: shortest..=longest,
             origins,
             origin_header,
@@ -79,35 +79,35 @@ impl Rules {
         self.origins.len() > 1
     }
 
-    /// The place of the request's origin, byte for byte, or of the first. What comes from the
+    /// The index of the request's origin, byte for byte, or of the first. What comes from the
     /// request is compared and never parsed, split, trimmed, folded or sent back.
     #[inline]
-    fn place(&self, request: &HeaderMap) -> u16 {
+    fn index(&self, request: &HeaderMap) -> u16 {
         if !self.has_several_origins() {
             return 0;
         }
         request::only_origin(request)
             .filter(|origin| self.lengths.contains(&origin.len()))
-            .and_then(|origin| self.places.get(origin).copied())
+            .and_then(|origin| self.indices.get(origin).copied())
             .unwrap_or_default()
     }
 }
 
-// ===== impl Answer =====
+// ===== impl CorsAnswer =====
 
-impl Answer {
+impl CorsAnswer {
     #[inline]
     pub(super) fn new(
-        rules: Arc<Rules>,
+        lines: Arc<CorsHeaders>,
         method: &Method,
         request: &HeaderMap,
         varies: bool,
     ) -> Self {
         Self {
-            place: rules.place(request),
+            index: lines.index(request),
             is_preflight: request::is_preflight(method, request),
             varies,
-            rules,
+            lines,
         }
     }
 
@@ -115,32 +115,32 @@ impl Answer {
         self.is_preflight
     }
 
-    /// Writes the contract's lines, in the place of all that the inner service said about CORS.
+    /// Writes the contract's lines, in place of all that the inner service said about CORS.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         remove_inner(headers);
-        let rules = &*self.rules;
+        let lines = &*self.lines;
         // A map that has no room left (32,768 lines) stays as it is: browsers then refuse the
         // response, which no connection could carry anyway.
         let _ = headers
-            .try_reserve(5 + usize::from(rules.exposed.is_some()) + usize::from(self.varies));
+            .try_reserve(5 + usize::from(lines.exposed.is_some()) + usize::from(self.varies));
         let mut insert = |name, value| drop(headers.try_insert(name, value));
 
-        if let Some(origin) = rules.origins.get(usize::from(self.place)) {
-            if rules.origin_header != OriginHeader::Documented {
+        if let Some(origin) = lines.origins.get(usize::from(self.index)) {
+            if lines.origin_header != OriginHeader::Documented {
                 insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             }
-            if rules.origin_header != OriginHeader::Standard {
+            if lines.origin_header != OriginHeader::Standard {
                 insert(ACCESS_CONTROL_ALLOW_ORIGINS, origin.clone());
             }
         }
-        insert(ACCESS_CONTROL_ALLOW_HEADERS, rules.headers.clone());
-        insert(ACCESS_CONTROL_ALLOW_METHODS, rules.methods.clone());
+        insert(ACCESS_CONTROL_ALLOW_HEADERS, lines.headers.clone());
+        insert(ACCESS_CONTROL_ALLOW_METHODS, lines.methods.clone());
         insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         if self.is_preflight {
-            if let Some(max_age) = &rules.max_age {
+            if let Some(max_age) = &lines.max_age {
                 insert(ACCESS_CONTROL_MAX_AGE, max_age.clone());
             }
-        } else if let Some(exposed) = &rules.exposed {
+        } else if let Some(exposed) = &lines.exposed {
             insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
         }
         if self.varies {
@@ -215,8 +215,9 @@ mod tests {
             }
         }
         let value = || HeaderValue::from_static("v");
-        let rules = Rules::new(vec![value()], [value(), value()], [None, None], OriginHeader::Both);
-        let answer = Answer::new(Arc::new(rules), &Method::GET, &HeaderMap::new(), true);
+        let lines =
+            CorsHeaders::new(vec![value()], [value(), value()], [None, None], OriginHeader::Both);
+        let answer = CorsAnswer::new(Arc::new(lines), &Method::GET, &HeaderMap::new(), true);
         let before = headers.len();
         answer.write(&mut headers);
         assert_eq!(headers.len(), before);

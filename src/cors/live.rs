@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, Method};
 
 use crate::cors::{
-    answer::{Answer, Rules},
+    answer::{CorsAnswer, CorsHeaders},
     policy::CorsPolicy,
 };
 
@@ -31,7 +31,7 @@ use crate::cors::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct CorsPolicyHandle {
-    rules: Arc<ArcSwap<Rules>>,
+    lines: Arc<ArcSwap<CorsHeaders>>,
 }
 
 /// What a layer takes: a [`CorsPolicy`], or a [`CorsPolicyHandle`] that the caller keeps.
@@ -42,8 +42,8 @@ pub struct CorsPolicySource {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Fixed(Arc<Rules>),
-    Live(Arc<ArcSwap<Rules>>),
+    Fixed(Arc<CorsHeaders>),
+    Live(Arc<ArcSwap<CorsHeaders>>),
 }
 
 // ===== impl CorsPolicyHandle =====
@@ -51,12 +51,12 @@ enum Kind {
 impl CorsPolicyHandle {
     /// A handle whose first policy is `policy`.
     pub fn new(policy: CorsPolicy) -> Self {
-        Self { rules: Arc::new(ArcSwap::new(policy.into_rules())) }
+        Self { lines: Arc::new(ArcSwap::new(policy.into_lines())) }
     }
 
     /// Replaces the policy for every request that comes from now on.
     pub fn replace(&self, policy: CorsPolicy) {
-        self.rules.store(policy.into_rules());
+        self.lines.store(policy.into_lines());
     }
 }
 
@@ -65,27 +65,27 @@ impl CorsPolicyHandle {
 impl CorsPolicySource {
     /// Decides by the policy of this moment, which the answer keeps.
     #[inline]
-    pub(super) fn answer(&self, method: &Method, headers: &HeaderMap) -> Answer {
+    pub(super) fn answer(&self, method: &Method, headers: &HeaderMap) -> CorsAnswer {
         match &self.kind {
-            Kind::Fixed(rules) => {
-                let varies = rules.has_several_origins();
-                Answer::new(Arc::clone(rules), method, headers, varies)
+            Kind::Fixed(lines) => {
+                let varies = lines.has_several_origins();
+                CorsAnswer::new(Arc::clone(lines), method, headers, varies)
             }
             // Always `Vary`: the next policy may have more origins while a cache still holds this
             // answer.
-            Kind::Live(rules) => Answer::new(rules.load_full(), method, headers, true),
+            Kind::Live(lines) => CorsAnswer::new(lines.load_full(), method, headers, true),
         }
     }
 }
 
 impl From<CorsPolicy> for CorsPolicySource {
     fn from(policy: CorsPolicy) -> Self {
-        Self { kind: Kind::Fixed(policy.into_rules()) }
+        Self { kind: Kind::Fixed(policy.into_lines()) }
     }
 }
 
 impl From<CorsPolicyHandle> for CorsPolicySource {
     fn from(handle: CorsPolicyHandle) -> Self {
-        Self { kind: Kind::Live(handle.rules) }
+        Self { kind: Kind::Live(handle.lines) }
     }
 }

@@ -75,7 +75,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::answer::Answer;
+use self::answer::CorsAnswer;
 pub use self::{
     live::{CorsPolicyHandle, CorsPolicySource},
     policy::{CorsPolicy, CorsPolicyBuilder, OriginHeader},
@@ -103,7 +103,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: ShortCircuit<F, Preflight>,
-        answer: Answer,
+        answer: CorsAnswer,
     }
 }
 

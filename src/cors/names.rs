@@ -62,7 +62,7 @@ const REQUEST_FIELDS: [&str; 8] =
     ["authorization", "cookie", "expect", "host", "origin", "referer", "te", "user-agent"];
 
 /// What one of the lists may hold.
-struct Rules {
+struct ListRules {
     setting: Setting,
     /// What the contract names and the list must therefore have.
     contract: &'static str,
@@ -72,7 +72,7 @@ struct Rules {
 }
 
 pub(super) fn methods(methods: &[String]) -> Result<HeaderValue, Vec<Problem>> {
-    const RULES: Rules = Rules {
+    const RULES: ListRules = ListRules {
         setting: Setting::AllowMethods,
         contract: CONTRACT_METHODS,
         key: str::to_owned,
@@ -82,7 +82,7 @@ pub(super) fn methods(methods: &[String]) -> Result<HeaderValue, Vec<Problem>> {
 }
 
 pub(super) fn request_fields(fields: &[String]) -> Result<HeaderValue, Vec<Problem>> {
-    const RULES: Rules = Rules {
+    const RULES: ListRules = ListRules {
         setting: Setting::AllowHeaders,
         contract: CONTRACT_HEADERS,
         key: str::to_ascii_lowercase,
@@ -92,7 +92,7 @@ pub(super) fn request_fields(fields: &[String]) -> Result<HeaderValue, Vec<Probl
 }
 
 pub(super) fn exposed_fields(fields: &[String]) -> Result<Option<HeaderValue>, Vec<Problem>> {
-    const RULES: Rules = Rules {
+    const RULES: ListRules = ListRules {
         setting: Setting::ExposeHeaders,
         contract: "",
         key: str::to_ascii_lowercase,
@@ -102,9 +102,9 @@ pub(super) fn exposed_fields(fields: &[String]) -> Result<Option<HeaderValue>, V
     Ok((!value.is_empty()).then_some(value))
 }
 
-// ===== impl Rules =====
+// ===== impl ListRules =====
 
-impl Rules {
+impl ListRules {
     /// The list as the value of one header line.
     fn parse(&self, names: &[String]) -> Result<HeaderValue, Vec<Problem>> {
         let problems = self.check(names);

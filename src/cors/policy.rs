@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use http::HeaderValue;
 
 use crate::cors::{
-    answer::Rules,
+    answer::CorsHeaders,
     names,
     origin::{self, Origin},
     problem::{
@@ -41,7 +41,7 @@ const MAX_MAX_AGE: Duration = Duration::from_secs(86_400);
 /// ```
 #[derive(Clone, Debug)]
 pub struct CorsPolicy {
-    rules: Arc<Rules>,
+    lines: Arc<CorsHeaders>,
 }
 
 /// Builds a [`CorsPolicy`]; made by [`CorsPolicy::builder`].
@@ -112,8 +112,8 @@ impl CorsPolicy {
             .map_err(|kind| Problem::new(Setting::ServerUrls, kind, url))
     }
 
-    pub(super) fn into_rules(self) -> Arc<Rules> {
-        self.rules
+    pub(super) fn into_lines(self) -> Arc<CorsHeaders> {
+        self.lines
     }
 }
 
@@ -175,8 +175,9 @@ impl CorsPolicyBuilder {
         match (origins, methods, headers, exposed, max_age) {
             (Ok(origins), Ok(methods), Ok(headers), Ok(exposed), Ok(max_age)) => {
                 let optional = [exposed, max_age];
-                let rules = Rules::new(origins, [methods, headers], optional, self.origin_header);
-                Ok(CorsPolicy { rules: Arc::new(rules) })
+                let lines =
+                    CorsHeaders::new(origins, [methods, headers], optional, self.origin_header);
+                Ok(CorsPolicy { lines: Arc::new(lines) })
             }
             (origins, methods, headers, exposed, max_age) => {
                 let problems = [
