@@ -85,8 +85,10 @@ mod api_error;
 
 // Floor 1: rendering, recognition, control flow.
 mod body;
+mod clock;
 mod error_chain;
 mod format;
+mod path_table;
 mod protocol;
 mod request_head;
 mod short_circuit;

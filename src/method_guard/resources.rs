@@ -4,6 +4,8 @@ use std::{error::Error, fmt};
 
 use http::{HeaderValue, Method, Request};
 
+use crate::path_table::PathTable;
+
 /// The routes that [`MethodGuardLayer::by_path`](crate::MethodGuardLayer::by_path) cannot take, all of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MethodGuardError {
@@ -19,7 +21,7 @@ pub(super) enum Resources {
     Whole(Methods),
     ByPath {
         /// Path to index in `each`.
-        paths: matchit::Router<usize>,
+        paths: PathTable<usize>,
         each: Vec<Methods>,
         /// What the service supports anywhere, for `OPTIONS *`.
         union: Methods,
@@ -60,11 +62,11 @@ impl Resources {
         P: Into<String>,
         M: IntoIterator<Item = Method>,
     {
-        let mut paths = matchit::Router::new();
+        let mut paths = PathTable::new();
         let (mut each, mut problems) = (Vec::new(), Vec::new());
         for (pattern, methods) in routes {
             let pattern = pattern.into();
-            if let Err(problem) = insert(&mut paths, &pattern, each.len()) {
+            if let Err(problem) = paths.insert(&pattern, each.len()) {
                 problems.push(format!("{pattern:?}: {problem}"));
             }
             each.push(Methods::new(methods));
@@ -96,7 +98,7 @@ impl Resources {
             (Self::Whole(methods), _) => methods,
             (Self::ByPath { union, .. }, path) if path() == "*" && union.answer_options => union,
             // An unknown path is the service's to answer.
-            (Self::ByPath { paths, each, .. }, path) => each.get(*paths.at(path()).ok()?.value)?,
+            (Self::ByPath { paths, each, .. }, path) => each.get(*paths.at(path())?)?,
         };
         if methods.answer_options && method == Method::OPTIONS {
             return Some(Refusal::Options(methods.allow.clone()));
@@ -106,20 +108,6 @@ impl Resources {
         }
         Some(methods.refusal(method))
     }
-}
-
-/// Adds a pattern to the routing table, or says what is wrong with it.
-fn insert(paths: &mut matchit::Router<usize>, pattern: &str, index: usize) -> Result<(), String> {
-    if !pattern.starts_with('/') {
-        return Err(format!("a path starts with \"/\": \"/{pattern}\""));
-    }
-    // As axum 0.8 does: these were parameters once, and would now match nothing but themselves.
-    if let Some(old) = pattern.split('/').find(|segment| segment.starts_with([':', '*'])) {
-        let name = old.trim_start_matches([':', '*']);
-        let star = if old.starts_with('*') { "*" } else { "" };
-        return Err(format!("a parameter is written {{{star}{name}}}, not {old}"));
-    }
-    paths.insert(pattern, index).map_err(|problem| problem.to_string())
 }
 
 impl Methods {
