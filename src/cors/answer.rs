@@ -12,13 +12,27 @@ use http::{
     },
 };
 
-use crate::cors::{policy::OriginHeader, request};
+use crate::cors::request;
 
 /// The contract's spelling, which no browser reads.
 const ACCESS_CONTROL_ALLOW_ORIGINS: HeaderName =
     HeaderName::from_static("access-control-allow-origins");
 
 const PREFIX: &str = "access-control-";
+
+/// Under which name the allowed origin is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OriginHeader {
+    /// `Access-Control-Allow-Origin`, which browsers read, and `Access-Control-Allow-Origins`,
+    /// which the contract names; both with the same value.
+    #[default]
+    Both,
+    /// `Access-Control-Allow-Origin` only.
+    Standard,
+    /// `Access-Control-Allow-Origins` only: no browser lets a page read such a response.
+    Documented,
+}
 
 /// A policy whose values are valid, as header values.
 #[derive(Debug)]

@@ -49,7 +49,7 @@ enum Kind {
 // ===== impl CorsPolicyHandle =====
 
 impl CorsPolicyHandle {
-    /// A handle whose first policy is `policy`.
+    /// Creates a handle whose first policy is `policy`.
     pub fn new(policy: CorsPolicy) -> Self {
         Self { lines: Arc::new(ArcSwap::new(policy.into_lines())) }
     }

@@ -1,60 +1,4 @@
 //! Puts the contract's CORS headers on every response and answers preflights itself.
-//!
-//! # What it promises
-//!
-//! - Every response carries `Access-Control-Allow-Origin` (and the contract's own spelling,
-//!   `Access-Control-Allow-Origins`), `-Allow-Headers`, `-Allow-Methods` and `-Allow-Credentials:
-//!   true`, one line each; errors too, so that a page can read them.
-//! - The origin is the request's if it has exactly one `Origin` line, byte-equal to a configured
-//!   one; otherwise it is the first server url, and the browser keeps the foreign page out.
-//! - A CORS-preflight request (Fetch, 3.2.2: `OPTIONS` with `Origin` and
-//!   `Access-Control-Request-Method`) is answered 200 without body and does not reach the service.
-//! - `Vary: Origin` on every response if there is more than one server url or the policy is live,
-//!   merged into the `Vary` of the service.
-//! - What the service says in `Access-Control-*` fields is removed: the policy is the whole truth.
-//!
-//! # What it leaves alone
-//!
-//! - Status, body and all other headers. Any other `OPTIONS` request reaches the service.
-//! - It authorizes nobody: a client that is no browser ignores CORS, and a foreign page's simple
-//!   requests reach the service as they would without the layer.
-//! - An `Err` of the service passes, without headers: turn it into a response further in.
-//!
-//! # Where it goes
-//!
-//! Outermost: a page can read only the refusals and errors that are made inside it.
-//!
-//! # Example
-//!
-//! ```
-//! use http::{Request, Response};
-//! use tower::{Layer, ServiceExt, service_fn};
-//! use tower_contract::{CorsContractLayer, CorsPolicy};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let policy = CorsPolicy::builder(["https://app.example.com"]).build()?;
-//! let inner = service_fn(async |_: Request<String>| {
-//!     Ok::<_, std::convert::Infallible>(Response::new("hello".to_owned()))
-//! });
-//! let service = CorsContractLayer::new(policy).layer(inner);
-//!
-//! let request = Request::get("/").header("origin", "https://app.example.com");
-//! let response = service.clone().oneshot(request.body(String::new())?).await?;
-//! assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example.com");
-//! assert_eq!(response.headers()["access-control-allow-credentials"], "true");
-//! assert_eq!(response.body(), "hello");
-//!
-//! let preflight = Request::options("/")
-//!     .header("origin", "https://app.example.com")
-//!     .header("access-control-request-method", "POST");
-//! let response = service.oneshot(preflight.body(String::new())?).await?;
-//! assert_eq!(response.status(), 200);
-//! assert_eq!(response.headers()["access-control-allow-methods"], "GET, POST, OPTIONS");
-//! assert_eq!(response.body(), "");
-//! # Ok(())
-//! # }
-//! ```
 
 mod answer;
 mod live;
@@ -77,13 +21,70 @@ use tower_service::Service;
 
 use self::answer::CorsAnswer;
 pub use self::{
+    answer::OriginHeader,
     live::{CorsPolicyHandle, CorsPolicySource},
-    policy::{CorsPolicy, CorsPolicyBuilder, OriginHeader},
+    policy::{CorsPolicy, CorsPolicyBuilder},
     problem::{CorsPolicyError, CorsPolicyProblem, CorsPolicyProblemKind, CorsPolicySetting},
 };
 use crate::short_circuit::{ShortCircuit, give_back_readiness};
 
-/// Makes [`CorsContract`] services, by a policy or by a handle through which it is replaced.
+/// Puts the contract's CORS headers on every response and answers preflights itself.
+///
+/// # What it promises
+///
+/// - Every response carries `Access-Control-Allow-Origin` (and the contract's own spelling,
+///   `Access-Control-Allow-Origins`), `-Allow-Headers`, `-Allow-Methods` and `-Allow-Credentials:
+///   true`, one line each; errors too, so that a page can read them.
+/// - The origin is the request's if it has exactly one `Origin` line, byte-equal to a configured
+///   one; otherwise it is the first server url, and the browser keeps the foreign page out.
+/// - A CORS-preflight request (Fetch, 3.2.2: `OPTIONS` with `Origin` and
+///   `Access-Control-Request-Method`) is answered 200 without body and does not reach the service.
+/// - `Vary: Origin` on every response if there is more than one server url or the policy is live,
+///   merged into the `Vary` of the service.
+/// - What the service says in `Access-Control-*` fields is removed: the policy is the whole truth.
+///
+/// # What it leaves alone
+///
+/// - Status, body and all other headers. Any other `OPTIONS` request reaches the service.
+/// - It authorizes nobody: a client that is no browser ignores CORS, and a foreign page's simple
+///   requests reach the service as they would without the layer.
+/// - An `Err` of the service passes, without headers: turn it into a response further in.
+///
+/// # Where it goes
+///
+/// Outermost: a page can read only the refusals and errors that are made inside it.
+///
+/// # Example
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tower_contract::{CorsContractLayer, CorsPolicy};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let policy = CorsPolicy::builder(["https://app.example.com"]).build()?;
+/// let inner = service_fn(async |_: Request<String>| {
+///     Ok::<_, std::convert::Infallible>(Response::new("hello".to_owned()))
+/// });
+/// let service = CorsContractLayer::new(policy).layer(inner);
+///
+/// let request = Request::get("/").header("origin", "https://app.example.com");
+/// let response = service.clone().oneshot(request.body(String::new())?).await?;
+/// assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example.com");
+/// assert_eq!(response.headers()["access-control-allow-credentials"], "true");
+/// assert_eq!(response.body(), "hello");
+///
+/// let preflight = Request::options("/")
+///     .header("origin", "https://app.example.com")
+///     .header("access-control-request-method", "POST");
+/// let response = service.oneshot(preflight.body(String::new())?).await?;
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(response.headers()["access-control-allow-methods"], "GET, POST, OPTIONS");
+/// assert_eq!(response.body(), "");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CorsContractLayer {
@@ -110,7 +111,8 @@ pin_project! {
 // ===== impl CorsContractLayer =====
 
 impl CorsContractLayer {
-    /// By this [`CorsPolicy`], or by the policy that a [`CorsPolicyHandle`] has when a request comes.
+    /// Creates a layer that follows this [`CorsPolicy`], or the one that a [`CorsPolicyHandle`] has
+    /// when a request comes.
     pub fn new(policy: impl Into<CorsPolicySource>) -> Self {
         Self { policy: policy.into() }
     }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use http::HeaderValue;
 
 use crate::cors::{
-    answer::CorsHeaders,
+    answer::{CorsHeaders, OriginHeader},
     names,
     origin::{self, Origin},
     problem::{
@@ -57,24 +57,10 @@ pub struct CorsPolicyBuilder {
     allow_insecure_origins: bool,
 }
 
-/// Under which name the allowed origin is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OriginHeader {
-    /// `Access-Control-Allow-Origin`, which browsers read, and `Access-Control-Allow-Origins`,
-    /// which the contract names; both with the same value.
-    #[default]
-    Both,
-    /// `Access-Control-Allow-Origin` only.
-    Standard,
-    /// `Access-Control-Allow-Origins` only: no browser lets a page read such a response.
-    Documented,
-}
-
 // ===== impl CorsPolicy =====
 
 impl CorsPolicy {
-    /// Starts from the contract's values: methods `GET, POST, OPTIONS`, request headers
+    /// Creates a builder that starts from the contract's values: methods `GET, POST, OPTIONS`, request headers
     /// `Authorization, Origin`, credentials allowed.
     ///
     /// `server_urls` are the origins of the front ends, 1 to 1,024 of them, each as a browser
@@ -92,7 +78,7 @@ impl CorsPolicy {
         }
     }
 
-    /// The origin of a page at `url`, in the form that [`builder`](Self::builder) takes.
+    /// Returns the origin of a page at `url`, in the form that [`builder`](Self::builder) takes.
     ///
     /// # Errors
     ///
@@ -161,7 +147,7 @@ impl CorsPolicyBuilder {
         self
     }
 
-    /// The policy.
+    /// Builds the policy.
     ///
     /// # Errors
     ///
