@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{Extensions, HeaderMap, Response, StatusCode};
 
 /// An error as a response will tell it: status, code, title and description.
 ///
@@ -148,6 +148,12 @@ impl ApiError {
         self
     }
 
+    /// Keeps why it happened.
+    pub(crate) fn with_source(self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        drop(error.into());
+        self
+    }
+
     /// The status, 400..=599.
     pub const fn status(&self) -> StatusCode {
         self.status
@@ -185,6 +191,11 @@ impl ApiError {
     pub fn of<B>(response: &Response<B>) -> Option<&Self> {
         let error = response.extensions().get::<Self>()?;
         (error.status == response.status()).then_some(error)
+    }
+
+    /// The error that a response with this head reports, as [`of`](Self::of).
+    pub(crate) fn of_head(status: StatusCode, extensions: &Extensions) -> Option<&Self> {
+        extensions.get::<Self>().filter(|error| error.status == status)
     }
 
     /// The response that reports this error: its status, itself in the extensions, no body.

@@ -90,6 +90,7 @@ mod error_chain;
 mod format;
 mod path_table;
 mod protocol;
+mod report;
 mod request_head;
 mod short_circuit;
 mod unwind;
@@ -109,19 +110,20 @@ mod stack;
 pub use crate::{
     api_error::{ApiError, Cause},
     body::BodyError,
-    catch_error::{CatchErrorLayer, ServiceErrorReport},
+    catch_error::CatchErrorLayer,
     cors::{
         CorsContractLayer, CorsPolicy, CorsPolicyBuilder, CorsPolicyError, CorsPolicyHandle,
         CorsPolicyProblem, CorsPolicyProblemKind, CorsPolicySetting, CorsPolicySource,
         OriginHeader,
     },
-    error_body::{ErrorBodyLayer, KeepBody, PublicUrl, PublicUrlError, RewriteReport, TextOrigin},
+    error_body::{ErrorBodyLayer, KeepBody, PublicUrl, PublicUrlError},
     format::{
         Envelope, EnvelopeFormat, ErrorFormat, Occurrence, ProblemDetailsFormat,
         WrappedEnvelopeFormat,
     },
     method_guard::{MethodGuardError, MethodGuardLayer},
     panic_to_error::{PanicPlace, PanicReport, PanicToErrorLayer},
+    report::{ErrorReport, TextOrigin},
     stack::ContractLayer,
     timeout::TimeoutLayer,
 };

@@ -1,6 +1,7 @@
 //! Answers 500 when the service panics, and breaks a response whose body panics.
 
 use std::{
+    error::Error,
     fmt,
     future::Future,
     pin::Pin,
@@ -18,26 +19,31 @@ use tower_service::Service;
 use crate::{
     api_error::{ApiError, Cause},
     body::{BodyError, BoxError},
+    report::{Level, is_recorded},
     request_head::{RequestHead, method_text},
-    unwind::{Hook, Panic, catch},
+    unwind::{Hook, Panic, Panicked, catch},
 };
 
 /// Answers 500 when the service panics, and breaks a response whose body panics.
 ///
 /// # What it promises
 ///
-/// A panic in the service's `call` or in a poll of its future becomes 500. A panic in a poll of the
-/// response body ends the body with a [`BodyError`], never with a clean end: the peer sees a broken
-/// message, not a complete-looking short one. Other requests on the connection go on. The panic's
-/// message goes to [`on_panic`](PanicToErrorLayer::on_panic) and to the event, escaped, at most
-/// 1 KiB; never to the client.
+/// A panic in the service's `call`, in a poll of its future or in `poll_ready` becomes 500: one in
+/// `poll_ready` is kept, and the next `call` answers it. A panic in a poll of the response body ends
+/// the body with a [`BodyError`], never with a clean end: the peer sees a broken message, not a
+/// complete-looking short one. A `size_hint` that panics is unknown, an `is_end_stream` that panics is
+/// `false`. A panic in the drop of the future or of the body is contained, and a healthy answer is
+/// never lost to it. Other requests on the connection go on.
+///
+/// The panic's message goes to [`on_panic`](PanicToErrorLayer::on_panic) and, as the source of the
+/// [`ApiError`], to the layer that writes the error body: escaped, at most 1 KiB, never to the client.
+/// Panics that end in no response, in bodies and in drops, leave an event of this layer's own.
 ///
 /// # What it leaves alone
 ///
-/// The panic hook of the process: it prints before anything is caught. Panics in `poll_ready`, in a
-/// drop of the future or body, in `size_hint` and `is_end_stream`. Two panics at once, a stack
-/// overflow and `panic = "abort"` end the process. State that a panic left half changed: a poisoned
-/// mutex stays poisoned.
+/// The panic hook of the process: it prints before anything is caught. Two panics in one frame, a
+/// stack overflow and `panic = "abort"` end the process. State that a panic left half changed: a
+/// poisoned mutex stays poisoned.
 ///
 /// # Where it goes
 ///
@@ -70,14 +76,16 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PanicToErrorLayer {
-    on_panic: Hook<OnPanic>,
+    pub(crate) on_panic: Hook<OnPanic>,
 }
 
 /// The service that answers 500 when the one inside panics.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PanicToError<S> {
     inner: S,
     on_panic: Hook<OnPanic>,
+    /// A panic of `poll_ready`, answered by the next `call`.
+    kept: Option<Box<ApiError>>,
 }
 
 pin_project! {
@@ -88,6 +96,13 @@ pin_project! {
         inner: Inner<F>,
         reporter: Option<Box<PanicReporter>>,
     }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            end(this.inner, this.reporter.as_deref());
+        }
+    }
 }
 
 pin_project! {
@@ -95,8 +110,8 @@ pin_project! {
     #[derive(Debug)]
     enum Inner<F> {
         Called { #[pin] future: F },
-        // In `call`: answered by the first poll.
-        Panicked,
+        // In `poll_ready` or `call`: answered by the first poll.
+        Panicked { error: Box<ApiError> },
         Ended,
     }
 }
@@ -111,6 +126,15 @@ pin_project! {
         #[pin]
         inner: Option<B>,
         reporter: Option<Box<PanicReporter>>,
+    }
+
+    impl<B> PinnedDrop for GuardedBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Err(panic) = catch(|| this.inner.set(None)) {
+                PanicReporter::report(this.reporter.as_deref(), &panic, PanicPlace::Drop);
+            }
+        }
     }
 }
 
@@ -132,27 +156,39 @@ pub struct PanicReport<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PanicPlace {
+    /// `Service::poll_ready`: the next request on it has got 500.
+    Ready,
     /// `Service::call`: the client has got 500.
     Call,
     /// The service's future, an async handler: the client has got 500.
     Future,
     /// The response body: the client has got the head, and then a broken body.
     Body,
+    /// The drop of the future or of the body: the client's answer is not touched by it.
+    Drop,
 }
 
-type OnPanic = dyn Fn(&PanicReport<'_>) + Send + Sync;
+pub(crate) type OnPanic = dyn Fn(&PanicReport<'_>) + Send + Sync;
 
 /// Who is told of a panic, and of which request; made only where someone is.
 #[derive(Clone, Debug)]
-struct PanicReporter {
-    on_panic: Hook<OnPanic>,
-    head: RequestHead,
+pub(crate) struct PanicReporter {
+    pub(crate) on_panic: Hook<OnPanic>,
+    pub(crate) head: RequestHead,
+}
+
+// ===== the decision =====
+
+/// The error that a panic becomes; what it said is the source.
+#[cold]
+pub(crate) fn error_of(panic: &Panic) -> ApiError {
+    PANICKED.with_source(Panicked { message: panic.message() })
 }
 
 // ===== impl PanicToErrorLayer =====
 
 impl PanicToErrorLayer {
-    /// Without a hook, the process's panic hook and the event are the only trace of a panic.
+    /// Creates a layer that tells no hook of panics.
     pub const fn new() -> Self {
         Self { on_panic: Hook::NONE }
     }
@@ -177,7 +213,7 @@ impl<S> Layer<S> for PanicToErrorLayer {
     type Service = PanicToError<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PanicToError { inner, on_panic: self.on_panic.clone() }
+        PanicToError { inner, on_panic: self.on_panic.clone(), kept: None }
     }
 }
 
@@ -192,18 +228,37 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
+        if self.kept.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        catch(|| self.inner.poll_ready(cx)).unwrap_or_else(|panic| {
+            self.kept = Some(Box::new(error_of(&panic)));
+            Poll::Ready(Ok(()))
+        })
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let reporter = PanicReporter::over(&request, &self.on_panic);
-        match catch(|| self.inner.call(request)) {
-            Ok(future) => ResponseFuture { inner: Inner::Called { future }, reporter },
-            Err(panic) => {
-                PanicReporter::report(reporter.as_deref(), &panic, PanicPlace::Call);
-                ResponseFuture { inner: Inner::Panicked, reporter: None }
-            }
+        if let Some(error) = self.kept.take() {
+            PanicReporter::tell(reporter.as_deref(), &error, PanicPlace::Ready);
+            return ResponseFuture { inner: Inner::Panicked { error }, reporter: None };
         }
+        let inner = match catch(|| self.inner.call(request)) {
+            Ok(future) => Inner::Called { future },
+            Err(panic) => {
+                let error = Box::new(error_of(&panic));
+                PanicReporter::tell(reporter.as_deref(), &error, PanicPlace::Call);
+                Inner::Panicked { error }
+            }
+        };
+        ResponseFuture { inner, reporter }
+    }
+}
+
+/// A clone starts with nothing kept: the panic was of this one's readiness.
+impl<S: Clone> Clone for PanicToError<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), on_panic: self.on_panic.clone(), kept: None }
     }
 }
 
@@ -217,31 +272,37 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let future = match this.inner.as_mut().project() {
-            InnerProj::Called { future } => future,
+        let outcome = match this.inner.as_mut().project() {
+            InnerProj::Called { future } => match catch(|| future.poll(cx)) {
+                Ok(poll) => Ok(ready!(poll)),
+                Err(panic) => Err(error_of(&panic)),
+            },
+            InnerProj::Panicked { error } => {
+                let error = ApiError::clone(error);
+                this.inner.set(Inner::Ended);
+                return Poll::Ready(Ok(error.into_http()));
+            }
             InnerProj::Ended => return Poll::Pending,
-            InnerProj::Panicked => {
-                this.inner.set(Inner::Ended);
-                return Poll::Ready(Ok(PANICKED.into_http()));
-            }
         };
-        match catch(|| future.poll(cx)) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(Err(error))) => {
-                this.inner.set(Inner::Ended);
-                Poll::Ready(Err(error))
-            }
-            Ok(Poll::Ready(Ok(response))) => {
-                this.inner.set(Inner::Ended);
-                let reporter = this.reporter.take();
-                Poll::Ready(Ok(response.map(|body| GuardedBody { inner: Some(body), reporter })))
-            }
-            Err(panic) => {
-                PanicReporter::report(this.reporter.as_deref(), &panic, PanicPlace::Future);
-                this.inner.set(Inner::Ended);
-                Poll::Ready(Ok(PANICKED.into_http()))
-            }
+        let reporter = this.reporter.take();
+        if let Err(error) = &outcome {
+            PanicReporter::tell(reporter.as_deref(), error, PanicPlace::Future);
         }
+        end(this.inner, reporter.as_deref());
+        Poll::Ready(match outcome {
+            Ok(Ok(response)) => {
+                Ok(response.map(|body| GuardedBody { inner: Some(body), reporter }))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(error) => Ok(error.into_http()),
+        })
+    }
+}
+
+/// Drops what is left of the service's future; a panic in its drop is told, and changes no answer.
+fn end<F>(mut inner: Pin<&mut Inner<F>>, reporter: Option<&PanicReporter>) {
+    if let Err(panic) = catch(|| inner.set(Inner::Ended)) {
+        PanicReporter::report(reporter, &panic, PanicPlace::Drop);
     }
 }
 
@@ -281,28 +342,66 @@ where
             }
         };
         // Who has panicked or failed is not polled again.
-        this.inner.set(None);
+        if let Err(panic) = catch(|| this.inner.set(None)) {
+            PanicReporter::report(this.reporter.as_deref(), &panic, PanicPlace::Drop);
+        }
         Poll::Ready(Some(Err(error)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.as_ref().is_none_or(guarded_is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), guarded_size_hint)
     }
+}
+
+/// Whether a body has ended; one that panics when asked has not.
+pub(crate) fn guarded_is_end_stream(body: &impl Body) -> bool {
+    catch(|| body.is_end_stream()).unwrap_or(false)
+}
+
+/// How long a body is; unknown of one that panics when asked.
+pub(crate) fn guarded_size_hint(body: &impl Body) -> SizeHint {
+    catch(|| body.size_hint()).unwrap_or_default()
 }
 
 // ===== impl PanicReporter =====
 
 impl PanicReporter {
+    /// Who is told of panics of `request`; `None` where nobody is, at no cost.
+    #[inline]
     fn over<B>(request: &Request<B>, on_panic: &Hook<OnPanic>) -> Option<Box<Self>> {
-        let head = RequestHead::for_report(request, on_panic.is_set())?;
-        Some(Box::new(Self { on_panic: on_panic.clone(), head: *head }))
+        Self::is_needed(on_panic).then(|| Self::boxed(on_panic, RequestHead::of(request)))
     }
 
-    fn report(reporter: Option<&Self>, panic: &Panic, place: PanicPlace) {
+    #[inline]
+    pub(crate) fn is_needed(on_panic: &Hook<OnPanic>) -> bool {
+        on_panic.is_set() || is_recorded(Level::Error)
+    }
+
+    #[cold]
+    pub(crate) fn boxed(on_panic: &Hook<OnPanic>, head: RequestHead) -> Box<Self> {
+        Box::new(Self { on_panic: on_panic.clone(), head })
+    }
+
+    /// Tells the hook of a panic that became `error`; the event is that of the error response.
+    pub(crate) fn tell(reporter: Option<&Self>, error: &ApiError, place: PanicPlace) {
+        if let Some(Self { on_panic, head }) = reporter {
+            on_panic.run(|hook| {
+                let panicked = error.source().and_then(|source| source.downcast_ref::<Panicked>());
+                let message = panicked.map_or("", |panicked| &panicked.message);
+                let uri = head.report_uri();
+                let uri = uri.as_str();
+                hook(&PanicReport { method: head.method(), uri, message, place });
+            });
+        }
+    }
+
+    /// Tells hook and event of a panic that ends in no response.
+    #[cold]
+    pub(crate) fn report(reporter: Option<&Self>, panic: &Panic, place: PanicPlace) {
         let Some(Self { on_panic, head }) = reporter else {
             return;
         };
@@ -310,7 +409,7 @@ impl PanicReporter {
         let report =
             PanicReport { method: head.method(), uri: uri.as_str(), message: &message, place };
         #[cfg(feature = "tracing")]
-        report.record();
+        let _ = catch(|| report.record());
         on_panic.run(|hook| hook(&report));
     }
 }
@@ -320,7 +419,7 @@ impl PanicReport<'_> {
     fn record(&self) {
         let Self { method, uri, message, place } = self;
         let method = method_text(method);
-        tracing::error!(method, uri, message, ?place, "panic");
+        tracing::error!(method, uri, panic = message, ?place, "panic");
     }
 }
 
@@ -336,12 +435,14 @@ impl fmt::Display for PanicReport<'_> {
 impl fmt::Display for PanicPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ready => "ready",
             Self::Call => "call",
             Self::Future => "future",
             Self::Body => "body",
+            Self::Drop => "drop",
         })
     }
 }
 
 /// 500: "an unexpected error occurred (for instance, a runtime exception)".
-const PANICKED: ApiError = ApiError::internal().with_cause(Cause::Panic);
+pub(crate) const PANICKED: ApiError = ApiError::internal().with_cause(Cause::Panic);

@@ -22,20 +22,6 @@ impl RequestHead {
         Self { method: request.method().clone(), target: target(request).cloned() }
     }
 
-    /// The head of `request` for a report, if `hooked` or if events of this crate are recorded.
-    ///
-    /// Boxed, so that a layer without hooks carries one word; a healthy request without hooks and
-    /// without a subscriber allocates nothing.
-    #[inline]
-    pub(crate) fn for_report<B>(request: &Request<B>, hooked: bool) -> Option<Box<Self>> {
-        if hooked || events_are_recorded() { Some(Self::boxed(request)) } else { None }
-    }
-
-    #[cold]
-    fn boxed<B>(request: &Request<B>) -> Box<Self> {
-        Box::new(Self::of(request))
-    }
-
     pub(crate) fn method(&self) -> &Method {
         &self.method
     }
@@ -78,17 +64,4 @@ fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
 #[cfg(not(feature = "axum"))]
 fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
     request.uri().path_and_query()
-}
-
-#[cfg(feature = "tracing")]
-#[inline]
-fn events_are_recorded() -> bool {
-    // One load and a comparison where nobody subscribes.
-    tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF
-        && tracing::enabled!(tracing::Level::ERROR)
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn events_are_recorded() -> bool {
-    false
 }

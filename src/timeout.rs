@@ -11,14 +11,13 @@ use std::{
 
 use http::{HeaderValue, Request, Response, header::RETRY_AFTER, request::Parts};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
     api_error::{ApiError, Cause},
+    clock::Clock,
     protocol::client_timeout,
-    request_head::RequestHead,
 };
 
 /// Answers 503 when the service takes too long to begin its response.
@@ -80,7 +79,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TimeoutLayer {
-    settings: Arc<Settings>,
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// The service that answers 503 when the one inside takes too long.
@@ -99,37 +98,24 @@ pin_project! {
         #[pin]
         clock: Clock,
         settings: Arc<Settings>,
-        head: Option<Box<RequestHead>>,
-    }
-}
-
-pin_project! {
-    #[project = ClockProj]
-    #[derive(Debug)]
-    enum Clock {
-        // No limit, or none any more.
-        Off,
-        Set { deadline: Instant },
-        // Since the service was first seen pending.
-        Running { #[pin] timer: Sleep },
     }
 }
 
 /// How long a request may take, and what a refused one is told.
 #[derive(Clone, Debug)]
-struct Settings {
-    limit: Limit,
+pub(crate) struct Settings {
+    pub(crate) limit: Limit,
     retry_after: Option<HeaderValue>,
 }
 
 #[derive(Clone)]
-enum Limit {
+pub(crate) enum Limit {
     None,
     Same(Duration),
     PerRequest(Arc<LimitOf>),
 }
 
-type LimitOf = dyn Fn(&Parts) -> Option<Duration> + Send + Sync;
+pub(crate) type LimitOf = dyn Fn(&Parts) -> Option<Duration> + Send + Sync;
 
 // ===== impl TimeoutLayer =====
 
@@ -177,28 +163,37 @@ impl TimeoutLayer {
     }
 }
 
-impl Limit {
-    /// The decision: until when `request` may take, by the limit `own` that was set for it.
-    ///
-    /// A limit that the clock cannot represent is none.
-    fn deadline<B>(&self, own: Option<Duration>, request: &Request<B>) -> Option<Instant> {
-        if matches!(self, Self::None) {
-            return None;
+// ===== the decision =====
+
+impl Settings {
+    /// How long `request` may take, by the limit `own` that was set for it: the client of an rpc can
+    /// only shorten it, and without any limit its own is not read.
+    #[inline]
+    pub(crate) fn limit<B>(&self, own: Option<Duration>, request: &Request<B>) -> Option<Duration> {
+        match self.limit {
+            Limit::None => None,
+            _ => own.into_iter().chain(client_timeout(request)).min(),
         }
-        // The client can only shorten it.
-        let limit = own.into_iter().chain(client_timeout(request)).min();
-        limit.and_then(deadline_after)
+    }
+
+    /// The answer to a request whose limit has passed.
+    #[cold]
+    pub(crate) fn refuse<B: Default>(&self) -> Response<B> {
+        let mut response = EXPIRED.into_http();
+        if let Some(delay) = &self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, delay.clone());
+        }
+        response
     }
 }
 
-/// When `limit` has passed, `None` if that is beyond the clock.
-///
-/// A tick before the clock's end too: the timer rounds a deadline up to its next millisecond, and
-/// panics where there is none.
-fn deadline_after(limit: Duration) -> Option<Instant> {
-    const TICK: Duration = Duration::from_millis(1);
-    let deadline = Instant::now().checked_add(limit)?;
-    deadline.checked_add(TICK).map(|_| deadline)
+/// What `limit_of` says of the request's head, and the request again.
+pub(crate) fn chosen_limit<B>(
+    limit_of: &LimitOf,
+    request: Request<B>,
+) -> (Option<Duration>, Request<B>) {
+    let (parts, body) = request.into_parts();
+    (limit_of(&parts), Request::from_parts(parts, body))
 }
 
 impl<S> Layer<S> for TimeoutLayer {
@@ -235,23 +230,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let limit = match &self.settings.limit {
+        let own = match &self.settings.limit {
             Limit::None => None,
             Limit::Same(limit) => Some(*limit),
             Limit::PerRequest(limit_of) => {
-                let (parts, body) = request.into_parts();
-                let limit = limit_of(&parts);
-                request = Request::from_parts(parts, body);
-                limit
+                let (own, asked) = chosen_limit(limit_of.as_ref(), request);
+                request = asked;
+                own
             }
         };
-        let deadline = self.settings.limit.deadline(limit, &request);
-        let head = deadline.and_then(|_| RequestHead::for_report(&request, false));
+        let clock = Clock::after(self.settings.limit(own, &request));
         ResponseFuture {
             inner: Some(self.inner.call(request)),
-            clock: deadline.map_or(Clock::Off, |deadline| Clock::Set { deadline }),
+            clock,
             settings: Arc::clone(&self.settings),
-            head,
         }
     }
 }
@@ -277,36 +269,7 @@ where
         ready!(this.clock.as_mut().poll_passed(cx));
         this.clock.set(Clock::Off);
         this.inner.set(None);
-        #[cfg(feature = "tracing")]
-        record(this.head.as_deref());
         Poll::Ready(Ok(this.settings.refuse()))
-    }
-}
-
-impl Settings {
-    #[cold]
-    fn refuse<B: Default>(&self) -> Response<B> {
-        let mut response = EXPIRED.into_http();
-        if let Some(delay) = &self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, delay.clone());
-        }
-        response
-    }
-}
-
-impl Clock {
-    /// Ready once the deadline has passed. Registers the timer when first asked before that.
-    fn poll_passed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Set { deadline } = *self {
-            if deadline <= Instant::now() {
-                return Poll::Ready(());
-            }
-            self.set(Self::Running { timer: sleep_until(deadline) });
-        }
-        match self.project() {
-            ClockProj::Running { timer } => timer.poll(cx),
-            ClockProj::Off | ClockProj::Set { .. } => Poll::Pending,
-        }
     }
 }
 
@@ -314,18 +277,6 @@ impl<F: fmt::Debug> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ResponseFuture");
         debug.field("inner", &self.inner).field("clock", &self.clock).finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "tracing")]
-fn record(head: Option<&RequestHead>) {
-    if let Some(head) = head {
-        tracing::warn!(
-            status = EXPIRED.status().as_u16(),
-            method = head.method_text(),
-            uri = head.report_uri().as_str(),
-            "time limit passed"
-        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    error::Error,
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -35,6 +36,21 @@ impl Panic {
     }
 }
 
+/// What a caught panic said, as the source of the error that it became. Never sent.
+#[derive(Debug)]
+pub(crate) struct Panicked {
+    /// One escaped line.
+    pub(crate) message: String,
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Panicked {}
+
 impl Drop for Panic {
     fn drop(&mut self) {
         let payload = self.payload.take();
@@ -60,7 +76,6 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// `error` as [`escaped`] text, read only as far as the line goes; empty if its `Display` panics.
-#[cfg(feature = "tracing")]
 pub(crate) fn displayed(error: &dyn fmt::Display) -> String {
     let mut text = Beginning(String::new());
     // An Err is the signal that the line is full.
@@ -69,10 +84,8 @@ pub(crate) fn displayed(error: &dyn fmt::Display) -> String {
 }
 
 /// A writer that takes the first KiB and refuses the rest, so that an endless `Display` ends.
-#[cfg(feature = "tracing")]
 struct Beginning(String);
 
-#[cfg(feature = "tracing")]
 impl fmt::Write for Beginning {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = MAX_MESSAGE_BYTES.saturating_sub(self.0.len());

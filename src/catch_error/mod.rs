@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -20,9 +20,7 @@ use self::classify::{UNKNOWN, classify};
 use crate::{
     api_error::ApiError,
     body::BoxError,
-    request_head::RequestHead,
     unwind::{Hook, catch},
-    uri_text::UriText,
 };
 
 /// Answers 500, 502, 503 or 413 when the service fails with an `Err`.
@@ -33,14 +31,16 @@ use crate::{
 /// an [`ApiError`] is sent as it is; tower's and tokio's `Elapsed`, tower's `Overloaded` and (feature
 /// `buffer`) a closed buffer are 503; `LengthLimitError` is 413; an `io::Error` of a connection and
 /// (feature `hyper`) errors of hyper and of hyper-util's client are 502; anything else is 500. The
-/// error's text goes to [`on_error`](CatchErrorLayer::on_error) and to the event, never to the client.
+/// error itself becomes the source of the [`ApiError`]: the layer that writes the error body tells it
+/// to the people who run the service, and nothing of it reaches the client.
 ///
 /// An error of `poll_ready` is answered too: it is kept, the service counts as ready, and the next
 /// `call` takes it. Backpressure stays: a pending service is pending.
 ///
 /// # What it leaves alone
 ///
-/// Responses, whatever their status, and errors of bodies. A service that is broken for good (a closed
+/// Responses, whatever their status, and errors of bodies. It tells nobody: without an
+/// [`ErrorBodyLayer`](crate::ErrorBodyLayer) outside, an error leaves no event. A service that is broken for good (a closed
 /// buffer) stays so: each request is answered 503.
 ///
 /// # Where it goes
@@ -56,7 +56,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let service = ServiceBuilder::new()
-///     .layer(CatchErrorLayer::new().on_error(|report| eprintln!("{}", report.error)))
+///     .layer(CatchErrorLayer::new())
 ///     .service(service_fn(async |request: Request<()>| match request.uri().path() {
 ///         "/" => Ok(Response::new(String::from("hello"))),
 ///         _ => Err(BoxError::from("the database password is wrong")),
@@ -74,7 +74,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CatchErrorLayer {
-    settings: Arc<Settings>,
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// The service that never fails: an `Err` of the one inside is a response.
@@ -93,7 +93,6 @@ pin_project! {
         #[pin]
         inner: Inner<F>,
         settings: Arc<Settings>,
-        head: Option<Box<RequestHead>>,
     }
 }
 
@@ -107,35 +106,20 @@ pin_project! {
     }
 }
 
-/// An error of the service, as [`CatchErrorLayer::on_error`] is told of it.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ServiceErrorReport<'a> {
-    /// The method of the request; `None` if the service failed before it took one.
-    pub method: Option<&'a Method>,
-    /// The path of the request, percent-encoded, without the query; `None` likewise.
-    pub uri: Option<&'a str>,
-    /// The error itself, for the log only.
-    pub error: &'a (dyn Error + 'static),
-    /// What the client is told.
-    pub answered: &'a ApiError,
-}
-
+/// How errors are classified.
 #[derive(Clone, Debug)]
-struct Settings {
+pub(crate) struct Settings {
     classify: Hook<Classify>,
-    on_error: Hook<OnError>,
 }
 
 type Classify = dyn Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync;
-type OnError = dyn Fn(&ServiceErrorReport<'_>) + Send + Sync;
 
 // ===== impl CatchErrorLayer =====
 
 impl CatchErrorLayer {
     /// With the built-in classification alone.
     pub fn new() -> Self {
-        Self { settings: Arc::new(Settings { classify: Hook::NONE, on_error: Hook::NONE }) }
+        Self { settings: Arc::new(Settings { classify: Hook::NONE }) }
     }
 
     /// Asks `classify` first, with the outermost error; `None` leaves it to the built-in rules.
@@ -161,15 +145,6 @@ impl CatchErrorLayer {
         Arc::make_mut(&mut self.settings).classify = Hook::new(Arc::new(classify));
         self
     }
-
-    /// Calls `hook` for each error, before the client is answered. A panic in it is swallowed.
-    pub fn on_error<H>(mut self, hook: H) -> Self
-    where
-        H: Fn(&ServiceErrorReport<'_>) + Send + Sync + 'static,
-    {
-        Arc::make_mut(&mut self.settings).on_error = Hook::new(Arc::new(hook));
-        self
-    }
 }
 
 impl Default for CatchErrorLayer {
@@ -189,22 +164,18 @@ impl<S> Layer<S> for CatchErrorLayer {
 // ===== the decision =====
 
 impl Settings {
-    /// Decides what `error` becomes, and tells who wants to know.
-    fn answer(&self, error: &(dyn Error + 'static), head: Option<&RequestHead>) -> ApiError {
-        let own = self.classify.run(|rule| rule(error)).flatten();
+    /// Decides what `error` becomes, and keeps it as the source: the layer that writes the error
+    /// body tells it.
+    pub(crate) fn answer(&self, error: BoxError) -> ApiError {
+        let own = self.classify.run(|rule| rule(&*error)).flatten();
         // `source` is the error's own code, and may panic in a `poll_ready` that nobody guards.
-        let answered = own.unwrap_or_else(|| catch(|| classify(error)).unwrap_or(UNKNOWN));
-        let uri = head.map(RequestHead::report_uri);
-        let report = ServiceErrorReport {
-            method: head.map(RequestHead::method),
-            uri: uri.as_ref().map(UriText::as_str),
-            error,
-            answered: &answered,
-        };
-        #[cfg(feature = "tracing")]
-        report.record();
-        self.on_error.run(|hook| hook(&report));
-        answered
+        let answer = own.unwrap_or_else(|| catch(|| classify(&*error)).unwrap_or(UNKNOWN));
+        // An error that says it all itself is its own whole story.
+        if error.is::<ApiError>() || answer.source().is_some() {
+            answer
+        } else {
+            answer.with_source(error)
+        }
     }
 }
 
@@ -223,7 +194,7 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         if self.kept.is_none() {
             if let Err(error) = ready!(self.inner.poll_ready(cx)) {
-                let error = self.settings.answer(&*error.into(), None);
+                let error = self.settings.answer(error.into());
                 self.kept = Some(Box::new(error));
             }
         }
@@ -231,17 +202,14 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let head = RequestHead::for_report(&request, self.settings.on_error.is_set());
         match self.kept.take() {
             None => ResponseFuture {
                 inner: Inner::Called { future: self.inner.call(request) },
                 settings: Arc::clone(&self.settings),
-                head,
             },
             error => ResponseFuture {
                 inner: Inner::Kept { error },
                 settings: Arc::clone(&self.settings),
-                head,
             },
         }
     }
@@ -271,7 +239,7 @@ where
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
                 Poll::Ready(Err(error)) => {
-                    let answer = this.settings.answer(&*error.into(), this.head.as_deref());
+                    let answer = this.settings.answer(error.into());
                     Poll::Ready(Ok(answer.into_http()))
                 }
             },
@@ -280,22 +248,5 @@ where
                 None => Poll::Pending,
             },
         }
-    }
-}
-
-#[cfg(feature = "tracing")]
-impl ServiceErrorReport<'_> {
-    fn record(&self) {
-        // Its text is made where someone subscribes.
-        let error = self.error;
-        let (method, uri) = (self.method.map(crate::request_head::method_text), self.uri);
-        let status = self.answered.status().as_u16();
-        tracing::error!(
-            status,
-            method,
-            uri,
-            error = crate::unwind::displayed(&error),
-            "the service failed"
-        );
     }
 }

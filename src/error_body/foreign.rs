@@ -1,56 +1,36 @@
 //! What a body that someone else wrote says of the error.
 
-use std::{
-    borrow::Cow,
-    pin::pin,
-    str::from_utf8,
-    task::{Context, Poll},
-};
+use std::{borrow::Cow, str::from_utf8};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
     HeaderMap, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use http_body::Body;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use crate::{
     format::{Envelope, grpc::is_connect_code},
-    unwind::catch,
+    report::TextOrigin,
 };
 
 /// Longest text: a rejection is a line, a page is not a description.
 const MAX_TEXT: usize = 8 * 1024;
 /// Longest JSON: an envelope of ours has at most 8 KiB, one with long texts some more.
 const MAX_JSON: usize = 64 * 1024;
-/// Most frames: a body of empty frames that are always ready would never end.
-const MAX_FRAMES: usize = 256;
-
-/// Where the texts of an error body came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TextOrigin {
-    /// An [`ApiError`](crate::ApiError) of a layer or of the application.
-    ApiError,
-    /// An envelope that the service wrote.
-    Envelope,
-    /// Problem details (RFC 9457) that the service wrote.
-    ProblemDetails,
-    /// Plain text, as frameworks reject with.
-    Text,
-    /// The status alone: what the service wrote was not fit to be sent, or there was nothing.
-    Status,
-}
+/// Longest text without a type: a sentence.
+const MAX_UNTYPED: usize = 512;
 
 /// What the service's own error response says.
 #[derive(Debug)]
-pub(super) enum Foreign {
+pub(crate) enum Foreign {
     Envelope(Envelope),
     Problem(Problem),
     /// UTF-8, not empty.
     Text(Bytes),
+    /// An error in Connect's own JSON, for a client that reads it.
+    Connect(Bytes),
     Nothing,
 }
 
@@ -58,7 +38,7 @@ pub(super) enum Foreign {
 /// is ignored (3.1).
 #[derive(Debug, Deserialize)]
 #[serde(default)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     title: Value,
     detail: Value,
     code: Value,
@@ -68,29 +48,11 @@ pub(super) struct Problem {
 }
 
 impl Foreign {
-    /// Reads what the response says, as far as it may be told.
-    ///
-    /// A 5xx says nothing: its texts are for the people who run the service.
-    pub(super) fn read<B>(
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: B,
-        cx: &mut Context<'_>,
-    ) -> Self
-    where
-        B: Body<Data = Bytes>,
-    {
-        let readable = status.is_client_error() && !headers.contains_key(CONTENT_ENCODING);
-        let media = if readable { media_type(headers) } else { None };
-        let said = media.and_then(|media| media.parse(ready_content(body, media.max_len(), cx)?));
-        said.unwrap_or(Self::Nothing)
-    }
-
     pub(super) fn title(&self) -> &str {
         match self {
             Self::Envelope(envelope) => &envelope.title,
             Self::Problem(problem) => problem.title.as_str().unwrap_or_default(),
-            Self::Text(_) | Self::Nothing => "",
+            Self::Text(_) | Self::Connect(_) | Self::Nothing => "",
         }
     }
 
@@ -101,7 +63,7 @@ impl Foreign {
                 problem.detail.as_str().or(problem.title.as_str()).unwrap_or_default()
             }
             Self::Text(text) => from_utf8(text).unwrap_or_default(),
-            Self::Nothing => "",
+            Self::Connect(_) | Self::Nothing => "",
         }
     }
 
@@ -109,7 +71,7 @@ impl Foreign {
         match self {
             Self::Envelope(envelope) => Some(envelope.code),
             Self::Problem(problem) => problem.code.as_u64()?.try_into().ok(),
-            Self::Text(_) | Self::Nothing => None,
+            Self::Text(_) | Self::Connect(_) | Self::Nothing => None,
         }
     }
 
@@ -118,7 +80,7 @@ impl Foreign {
             Self::Envelope(_) => TextOrigin::Envelope,
             Self::Problem(_) => TextOrigin::ProblemDetails,
             Self::Text(_) => TextOrigin::Text,
-            Self::Nothing => TextOrigin::Status,
+            Self::Connect(_) | Self::Nothing => TextOrigin::Status,
         }
     }
 }
@@ -129,121 +91,92 @@ impl Default for Problem {
     }
 }
 
-/// The content of an error of a service that speaks Connect itself: JSON with one of its codes.
-pub(super) fn connect_error<B>(headers: &HeaderMap, body: B, cx: &mut Context<'_>) -> Option<Bytes>
-where
-    B: Body<Data = Bytes>,
-{
+/// The kinds of content that can describe an error, by which its bytes are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Media {
+    Json,
+    Problem,
+    Text,
+    /// JSON that answers an rpc of Connect: an error of the service's own, whatever its status.
+    Connect,
+    /// Short content without a type, which services write by hand.
+    Untyped,
+}
+
+impl Media {
+    /// The kind of content that the head of an error response promises; `None`: nothing to read.
+    ///
+    /// A 5xx says nothing: its texts are for the people who run the service.
+    pub(super) fn of_error(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
+        if !status.is_client_error() || headers.contains_key(CONTENT_ENCODING) {
+            return None;
+        }
+        Self::of_type(headers)
+    }
+
+    /// The kind of content in which a service that speaks Connect itself tells an error.
+    pub(super) fn of_connect_error(headers: &HeaderMap) -> Option<Self> {
+        let is_json = Self::of_type(headers) == Some(Self::Json);
+        (is_json && !headers.contains_key(CONTENT_ENCODING)).then_some(Self::Connect)
+    }
+
+    /// The kind that `content-type` names; parameters do not count, that it is UTF-8 is checked later.
+    pub(super) fn of_type(headers: &HeaderMap) -> Option<Self> {
+        let Some(value) = headers.get(CONTENT_TYPE) else { return Some(Self::Untyped) };
+        let essence = value.as_bytes().split(|byte| *byte == b';').next()?.trim_ascii();
+        let is = |media_type: &str| {
+            essence == media_type.as_bytes() || essence.eq_ignore_ascii_case(media_type.as_bytes())
+        };
+        if is("text/plain") {
+            Some(Self::Text)
+        } else if is("application/json") {
+            Some(Self::Json)
+        } else {
+            is("application/problem+json").then_some(Self::Problem)
+        }
+    }
+
+    pub(super) const fn max_len(self) -> usize {
+        match self {
+            Self::Untyped => MAX_UNTYPED,
+            Self::Text => MAX_TEXT,
+            Self::Json | Self::Problem | Self::Connect => MAX_JSON,
+        }
+    }
+
+    /// Whether content of this kind is worth a wait: what has no type is not.
+    pub(super) const fn is_waited_for(self) -> bool {
+        !matches!(self, Self::Untyped)
+    }
+
+    /// What the whole content says; `None` if it is not of its kind.
+    pub(super) fn parse(self, content: Bytes) -> Option<Foreign> {
+        match self {
+            Self::Json => serde_json::from_slice(&content).ok().map(Foreign::Envelope),
+            Self::Problem => serde_json::from_slice(&content).ok().map(Foreign::Problem),
+            Self::Text => is_text(&content).then_some(Foreign::Text(content)),
+            Self::Connect => is_connect_error(&content).then_some(Foreign::Connect(content)),
+            // What begins so is markup or JSON, and would be a description that nobody can read.
+            Self::Untyped => {
+                let is_line = is_text(&content) && !content.starts_with(b"<");
+                let is_line = is_line && !content.starts_with(b"{") && !content.starts_with(b"[");
+                is_line.then_some(Foreign::Text(content))
+            }
+        }
+    }
+}
+
+fn is_text(content: &[u8]) -> bool {
+    !content.is_empty() && from_utf8(content).is_ok()
+}
+
+/// Whether the content is JSON with one of Connect's codes (Connect, Error Codes).
+fn is_connect_error(content: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct ConnectError<'a> {
         #[serde(borrow)]
         code: Cow<'a, str>,
     }
-    let is_json = media_type(headers)? == Media::Json && !headers.contains_key(CONTENT_ENCODING);
-    let content = ready_content(is_json.then_some(body)?, MAX_JSON, cx)?;
-    let error: ConnectError<'_> = serde_json::from_slice(&content).ok()?;
-    is_connect_code(&error.code).then_some(content)
-}
-
-/// The kinds of content that can describe an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Media {
-    Json,
-    Problem,
-    Text,
-}
-
-/// The kind that `content-type` names; parameters do not count, that it is UTF-8 is checked later.
-fn media_type(headers: &HeaderMap) -> Option<Media> {
-    let value = headers.get(CONTENT_TYPE)?.as_bytes();
-    let essence = value.split(|byte| *byte == b';').next()?.trim_ascii();
-    let is = |media_type: &str| {
-        essence == media_type.as_bytes() || essence.eq_ignore_ascii_case(media_type.as_bytes())
-    };
-    if is("text/plain") {
-        Some(Media::Text)
-    } else if is("application/json") {
-        Some(Media::Json)
-    } else {
-        is("application/problem+json").then_some(Media::Problem)
-    }
-}
-
-impl Media {
-    const fn max_len(self) -> usize {
-        match self {
-            Self::Text => MAX_TEXT,
-            Self::Json | Self::Problem => MAX_JSON,
-        }
-    }
-
-    /// What the whole content says; `None` if it is not of the kind that its type names.
-    fn parse(self, content: Bytes) -> Option<Foreign> {
-        match self {
-            Self::Json => serde_json::from_slice(&content).ok().map(Foreign::Envelope),
-            Self::Problem => serde_json::from_slice(&content).ok().map(Foreign::Problem),
-            Self::Text => {
-                let is_text = !content.is_empty() && from_utf8(&content).is_ok();
-                is_text.then_some(Foreign::Text(content))
-            }
-        }
-    }
-}
-
-/// The whole content, if it is ready now and at most `max` bytes long.
-///
-/// `Pending` ends the reading, as do an error, a panic and a frame too many: the answer never waits
-/// for a body. Trailers are dropped with it.
-fn ready_content<B>(body: B, max: usize, cx: &mut Context<'_>) -> Option<Bytes>
-where
-    B: Body<Data = Bytes>,
-{
-    let least = catch(|| body.size_hint().lower()).ok()?;
-    if least > max as u64 {
-        return None;
-    }
-    let mut body = pin!(body);
-    let mut content = Content::default();
-    for _ in 0..MAX_FRAMES {
-        let Ok(Poll::Ready(frame)) = catch(|| body.as_mut().poll_frame(cx)) else {
-            return None;
-        };
-        match frame {
-            None => return Some(content.into_bytes()),
-            Some(Err(_)) => return None,
-            Some(Ok(frame)) => content.push(frame.into_data().unwrap_or_default()),
-        }
-        if content.len() > max {
-            return None;
-        }
-    }
-    None
-}
-
-/// Collected content; the usual single frame is not copied.
-#[derive(Default)]
-struct Content {
-    first: Bytes,
-    joined: BytesMut,
-}
-
-impl Content {
-    fn push(&mut self, data: Bytes) {
-        if self.first.is_empty() {
-            self.first = data;
-        } else if !data.is_empty() {
-            if self.joined.is_empty() {
-                self.joined.extend_from_slice(&self.first);
-            }
-            self.joined.extend_from_slice(&data);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.first.len().max(self.joined.len())
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
-    }
+    serde_json::from_slice::<ConnectError<'_>>(content)
+        .is_ok_and(|error| is_connect_code(&error.code))
 }

@@ -39,24 +39,61 @@ pub(super) fn remove_old_headers(headers: &mut HeaderMap, status: StatusCode) {
 /// Makes the head speak of the body that was written; `length` is unknown for HEAD.
 pub(super) fn set_headers(
     headers: &mut HeaderMap,
+    status: StatusCode,
     content_type: HeaderValue,
     length: Option<usize>,
 ) {
-    // At once, for these and for those of the CORS layer outside: a map that grows twice copies twice.
-    let _ = headers.try_reserve(4 + 7);
-    let always = [(CONTENT_TYPE, Some(content_type)), (CONTENT_LENGTH, length.map(length_value))];
-    let if_absent = [
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    // A map that has no room left (32,768 lines) stays as it is, and no connection could carry it.
-    for (name, value) in always {
-        let _ = value.map(|value| headers.try_insert(name, value));
-    }
-    for (name, value) in if_absent {
-        if !headers.contains_key(&name) {
-            let _ = headers.try_insert(name, value);
+    let seen = Seen::of(headers, status);
+    if seen.keeps_none && headers.capacity() < ROOM {
+        // Nothing stays: a new map with room for all is cheaper than one that grows.
+        *headers = HeaderMap::with_capacity(ROOM);
+    } else {
+        if seen.has_old {
+            remove_old_headers(headers, status);
         }
+        // At once, for these and for those of the CORS layer outside: one that grows twice copies twice.
+        let _ = headers.try_reserve(4 + 7);
+    }
+    // A map that has no room left (32,768 lines) stays as it is, and no connection could carry it.
+    let _ = headers.try_insert(CONTENT_TYPE, content_type);
+    if let Some(length) = length {
+        let _ = headers.try_insert(CONTENT_LENGTH, length_value(length));
+    }
+    if !seen.has_nosniff {
+        let _ = headers.try_insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    if !seen.has_cache_control {
+        let _ = headers.try_insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// Fields of an error response with its envelope and all CORS headers, so that the map does not grow.
+const ROOM: usize = 12;
+
+/// What one look at the names of an error's head tells.
+struct Seen {
+    /// Every field speaks of the old body, and goes.
+    keeps_none: bool,
+    has_old: bool,
+    has_nosniff: bool,
+    has_cache_control: bool,
+}
+
+impl Seen {
+    fn of(headers: &HeaderMap, status: StatusCode) -> Self {
+        let mut seen =
+            Self { keeps_none: true, has_old: false, has_nosniff: false, has_cache_control: false };
+        for name in headers.keys() {
+            if *name == CONTENT_TYPE {
+                continue;
+            }
+            let is_old = *name == CONTENT_LENGTH || describes_old_body(name, status);
+            seen.has_old |= is_old;
+            seen.keeps_none &= is_old;
+            seen.has_nosniff |= *name == X_CONTENT_TYPE_OPTIONS;
+            seen.has_cache_control |= *name == CACHE_CONTROL;
+        }
+        seen
     }
 }
 

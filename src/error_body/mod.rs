@@ -3,6 +3,8 @@
 mod foreign;
 mod head;
 mod public_url;
+mod reading;
+mod rewrite;
 mod rpc;
 mod text;
 mod uri;
@@ -10,32 +12,30 @@ mod uri;
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, atomic::AtomicBool},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Request, Response, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use self::{
-    foreign::TextOrigin,
-    public_url::{PublicUrl, PublicUrlError},
-};
-use self::{
-    foreign::{Foreign, connect_error},
-    head::{remove_old_headers, set_headers},
-    rpc::{Rpc, is_answered},
-    text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
-    uri::UriRule,
+pub use self::public_url::{PublicUrl, PublicUrlError};
+use self::uri::UriRule;
+pub(crate) use self::{
+    reading::Reading,
+    rewrite::{Plan, Unread, plan},
+    rpc::Rpc,
 };
 use crate::{
-    api_error::{ApiError, Cause},
     body::ResponseBody,
-    format::{EnvelopeFormat, ErrorFormat, Occurrence},
+    clock::Clock,
+    format::{EnvelopeFormat, ErrorFormat},
+    report::ErrorReport,
     request_head::RequestHead,
     unwind::{Hook, catch},
 };
@@ -45,31 +45,40 @@ use crate::{
 /// # What it promises
 ///
 /// Every response with a status of 400..=599 gets `content-type: application/json`, an exact
-/// `content-length` and the five members of the envelope. The status is never changed, except for
-/// calls of gRPC and its kin. What the body
-/// says comes from the first of these:
+/// `content-length` and the five members of the envelope. The status stays as it is; only an rpc of
+/// gRPC, gRPC-Web or Connect gets the status of its protocol. What the body says comes from the first
+/// of these:
 ///
 /// 1. the [`ApiError`] in the response's extensions, at any status;
 /// 2. for a 4xx, what the service wrote: an envelope, problem details (RFC 9457), plain text;
-/// 3. the status. A 5xx that carries no [`ApiError`] says nothing else: not a byte of it is sent.
+/// 3. the status. A 5xx that carries no [`ApiError`] says nothing else to an HTTP client.
+///
+/// Content of the service's own that can say something is read to its end: at most 8 KiB of text or
+/// 64 KiB of JSON, and what arrives within 1 second ([`read_time`](Self::read_time)). So the same
+/// upstream gives the same answer, in however many pieces it comes; a 4xx may take that second
+/// longer. Content that is larger, later or broken off is as if there were none.
 ///
 /// Texts are made safe: one line, no control or bidi characters, a title of at most 128 and a
 /// description of at most 512 characters. `http_method` and `uri` are this layer's own. Headers that
 /// speak of the old body are removed; `x-content-type-options: nosniff` and `cache-control: no-store`
 /// are added where absent. To HEAD the head is the same, without `content-length` and body.
 ///
-/// A call of gRPC, gRPC-Web or Connect gets its protocol's error instead: the code of the cause or of
-/// the status, with a fixed text, where the client looks for it: in the head (gRPC), in the head and
-/// in a frame of trailers (gRPC-Web), in a JSON object of Connect's (unary) or in an envelope that ends
-/// the stream. A panic in a stream that has begun becomes trailers, or the last frame.
+/// An rpc gets its protocol's error instead: the code of the cause or of the status, with a fixed
+/// text, where the client looks for it: in the head (gRPC), in the head and in a frame of trailers
+/// (gRPC-Web), in a JSON object of Connect's (unary) or in an envelope that ends the stream. A panic
+/// in a stream that has begun becomes trailers, or the last frame.
+///
+/// It is the one teller: each error response gives one event (feature `tracing`) and one call of
+/// [`on_error`](Self::on_error), whoever made it. Two of these layers, one inside the other, tell
+/// once.
 ///
 /// # What it leaves alone
 ///
-/// Every other status: the body is not polled, not boxed, not copied. A response to a call that tells
-/// its outcome already: `grpc-status`, or an error of Connect. A response whose
-/// extensions hold [`KeepBody`]. `Accept`: the contract has one format. Of the service's error
-/// body only what is ready at once is read, at most 8 KiB of text or 64 KiB of JSON: an answer never
-/// waits for a body.
+/// Every other status: the body is not polled, not boxed, not copied. A response to an rpc that tells
+/// its outcome already, `grpc-status` or an error of Connect: it is the service's own word, and
+/// passes as an [`ApiError`] does. A response whose extensions hold [`KeepBody`]. `Accept`: the
+/// contract has one format. Outside of a tokio runtime with time, only content that is ready at once
+/// is read.
 ///
 /// # Where it goes
 ///
@@ -110,7 +119,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ErrorBodyLayer<F = EnvelopeFormat> {
-    settings: Arc<Settings<F>>,
+    pub(crate) settings: Arc<Settings<F>>,
 }
 
 /// The service that writes the error bodies of the one inside.
@@ -123,18 +132,30 @@ pub struct ErrorBody<S, F = EnvelopeFormat> {
 pin_project! {
     /// The service's response; an error response with its body written.
     #[derive(Debug)]
-    pub struct ResponseFuture<F, Fmt = EnvelopeFormat> {
+    pub struct ResponseFuture<F, B, Fmt = EnvelopeFormat> {
         #[pin]
-        inner: F,
+        state: State<F, B>,
         head: RequestHead,
         rpc: Option<Box<Rpc>>,
         settings: Arc<Settings<Fmt>>,
     }
 }
 
+pin_project! {
+    #[project = StateProj]
+    #[derive(Debug)]
+    enum State<F, B> {
+        Called { #[pin] inner: F },
+        // The service answered with an error of its own that may say something.
+        Reading { #[pin] reading: Reading<B>, #[pin] clock: Clock },
+        Ended,
+    }
+}
+
 /// A response extension: this response keeps the body that it has, whatever its status.
 ///
-/// For a proxy that relays errors as they are. Headers of the CORS layer are still added.
+/// For a proxy that relays errors as they are, or a 503 that is meant. Headers of the CORS layer are
+/// still added.
 ///
 /// ```
 /// # use http::{Response, StatusCode};
@@ -147,36 +168,34 @@ pin_project! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeepBody;
 
-/// An error body that was written, as [`ErrorBodyLayer::on_rewrite`] is told of it.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct RewriteReport<'a> {
-    /// The method of the request.
-    pub method: &'a Method,
-    /// The path of the request, percent-encoded, without the query.
-    pub uri: &'a str,
-    /// The status of the response.
-    pub status: StatusCode,
-    /// Where the texts came from.
-    pub origin: TextOrigin,
-}
-
-#[derive(Clone, Debug)]
-struct Settings<F> {
+/// How error bodies are written, and who is told.
+#[derive(Debug)]
+pub(crate) struct Settings<F> {
     format: F,
     uri: UriRule,
-    on_rewrite: Hook<OnRewrite>,
+    read_time: Duration,
+    on_error: Hook<OnError>,
+    /// Whether making a timer has failed once: the runtime has no time, and is not asked again.
+    has_no_timer: AtomicBool,
 }
 
-type OnRewrite = dyn Fn(&RewriteReport<'_>) + Send + Sync;
+type OnError = dyn Fn(&ErrorReport<'_>) + Send + Sync;
+
+/// How long content of the service's own is waited for.
+const READ_TIME: Duration = Duration::from_secs(1);
 
 // ===== impl ErrorBodyLayer =====
 
 impl ErrorBodyLayer {
-    /// Writes the contract's envelope; `uri` is the path alone.
+    /// Creates a layer that writes the contract's envelope; `uri` is the path alone.
     pub fn new() -> Self {
-        let settings =
-            Settings { format: EnvelopeFormat, uri: UriRule::default(), on_rewrite: Hook::NONE };
+        let settings = Settings {
+            format: EnvelopeFormat,
+            uri: UriRule::default(),
+            read_time: READ_TIME,
+            on_error: Hook::NONE,
+            has_no_timer: AtomicBool::new(false),
+        };
         Self { settings: Arc::new(settings) }
     }
 }
@@ -197,18 +216,25 @@ impl<F: Clone> ErrorBodyLayer<F> {
         self
     }
 
-    /// Writes error bodies in another format.
-    pub fn format<G: ErrorFormat>(self, format: G) -> ErrorBodyLayer<G> {
-        let Settings { uri, on_rewrite, format: _ } = Arc::unwrap_or_clone(self.settings);
-        ErrorBodyLayer { settings: Arc::new(Settings { format, uri, on_rewrite }) }
+    /// Sets how long content of the service's own is waited for, instead of 1 second, in an error
+    /// response that can say something. With zero only what is ready at once is read.
+    pub fn read_time(mut self, read_time: Duration) -> Self {
+        Arc::make_mut(&mut self.settings).read_time = read_time;
+        self
     }
 
-    /// Calls `hook` for each error body, before it is sent. A panic in it is swallowed.
-    pub fn on_rewrite<H>(mut self, hook: H) -> Self
+    /// Writes error bodies in another format.
+    pub fn format<G: ErrorFormat>(self, format: G) -> ErrorBodyLayer<G> {
+        let settings = Settings::clone(&self.settings).with_format(format);
+        ErrorBodyLayer { settings: Arc::new(settings) }
+    }
+
+    /// Calls `hook` for each error response, before it is sent. A panic in it is swallowed.
+    pub fn on_error<H>(mut self, hook: H) -> Self
     where
-        H: Fn(&RewriteReport<'_>) + Send + Sync + 'static,
+        H: Fn(&ErrorReport<'_>) + Send + Sync + 'static,
     {
-        Arc::make_mut(&mut self.settings).on_rewrite = Hook::new(Arc::new(hook));
+        Arc::make_mut(&mut self.settings).on_error = Hook::new(Arc::new(hook));
         self
     }
 }
@@ -227,13 +253,23 @@ impl<S, F> Layer<S> for ErrorBodyLayer<F> {
     }
 }
 
-// ===== the decisions =====
+impl<F> Settings<F> {
+    fn with_format<G>(self, format: G) -> Settings<G> {
+        let Self { uri, read_time, on_error, has_no_timer, format: _ } = self;
+        Settings { format, uri, read_time, on_error, has_no_timer }
+    }
+}
 
-/// Whether this layer writes the body of `response`.
-fn is_ours<B>(response: &Response<B>) -> bool {
-    let status = response.status();
-    (status.is_client_error() || status.is_server_error())
-        && response.extensions().get::<KeepBody>().is_none()
+impl<F: Clone> Clone for Settings<F> {
+    fn clone(&self) -> Self {
+        Self {
+            format: self.format.clone(),
+            uri: self.uri.clone(),
+            read_time: self.read_time,
+            on_error: self.on_error.clone(),
+            has_no_timer: AtomicBool::new(false),
+        }
+    }
 }
 
 // ===== impl ErrorBody =====
@@ -246,7 +282,7 @@ where
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, F>;
+    type Future = ResponseFuture<S::Future, ResBody, F>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -256,7 +292,7 @@ where
         ResponseFuture {
             head: RequestHead::of(&request),
             rpc: Rpc::of(&request),
-            inner: self.inner.call(request),
+            state: State::Called { inner: self.inner.call(request) },
             settings: Arc::clone(&self.settings),
         }
     }
@@ -264,7 +300,7 @@ where
 
 // ===== impl ResponseFuture =====
 
-impl<F, Fmt, B, E> Future for ResponseFuture<F, Fmt>
+impl<F, Fmt, B, E> Future for ResponseFuture<F, B, Fmt>
 where
     F: Future<Output = Result<Response<B>, E>>,
     Fmt: ErrorFormat,
@@ -273,163 +309,45 @@ where
     type Output = Result<Response<ResponseBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let settings = &*this.settings;
-        match this.inner.poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Ready(Ok(response)) => Poll::Ready(Ok(match this.rpc.as_deref() {
-                None if is_ours(&response) => settings.rewrite(this.head, response, cx),
-                None => response.map(ResponseBody::inner),
-                Some(rpc) => settings.finish_rpc(rpc, this.head, response, cx),
-            })),
-        }
-    }
-}
-
-// ===== impl Settings =====
-
-impl<F: ErrorFormat> Settings<F> {
-    /// The response with its body written, or, to HEAD, left out.
-    fn rewrite<B>(
-        &self,
-        head: &RequestHead,
-        response: Response<B>,
-        cx: &mut Context<'_>,
-    ) -> Response<ResponseBody<B>>
-    where
-        B: Body<Data = Bytes>,
-    {
-        let (parts, body) = response.into_parts();
-        let mut response = Response::from_parts(parts, ());
-        let status = response.status();
-        let (origin, (content_type, bytes)) = if let Some(error) = ApiError::of(&response) {
-            let texts = (error.title(), error.description(), error.code());
-            (TextOrigin::ApiError, self.write(head, status, texts))
-        } else {
-            let foreign = Foreign::read(status, response.headers(), body, cx);
-            let code = foreign.code().unwrap_or(status.as_u16().into());
-            let texts = (foreign.title(), foreign.description(), code);
-            (foreign.origin(), self.write(head, status, texts))
-        };
-        self.report(head, status, origin);
-        let to_head = head.method() == Method::HEAD;
-        let length = (!to_head).then_some(bytes.len());
-        remove_old_headers(response.headers_mut(), status);
-        set_headers(response.headers_mut(), content_type, length);
-        let body =
-            if to_head { ResponseBody::without_length() } else { ResponseBody::written(bytes) };
-        response.map(|()| body)
-    }
-
-    /// The response to a call: a healthy one with its end prepared, an error in the call's protocol.
-    fn finish_rpc<B>(
-        &self,
-        rpc: &Rpc,
-        head: &RequestHead,
-        response: Response<B>,
-        cx: &mut Context<'_>,
-    ) -> Response<ResponseBody<B>>
-    where
-        B: Body<Data = Bytes>,
-    {
-        if !is_ours(&response) || is_answered(response.headers()) {
-            let last = rpc.end_of_panic(response.headers());
-            return response.map(|body| ResponseBody::inner_or(body, last));
-        }
-        let (parts, body) = response.into_parts();
-        let mut response = Response::from_parts(parts, ());
-        let status = response.status();
-        let (origin, cause) = match ApiError::of(&response) {
-            Some(error) => (TextOrigin::ApiError, error.cause()),
-            None => (TextOrigin::Status, Cause::Application),
-        };
-        if origin == TextOrigin::Status && rpc.takes_json() {
-            if let Some(content) = connect_error(response.headers(), body, cx) {
-                return response.map(|()| ResponseBody::written(content));
+        let mut this = self.project();
+        let rpc = this.rpc.as_deref();
+        if let StateProj::Called { inner } = this.state.as_mut().project() {
+            let response = ready!(inner.poll(cx))?;
+            match plan(this.head, rpc, &response) {
+                Plan::Pass => return Poll::Ready(Ok(passed(rpc, response))),
+                Plan::Write => {
+                    let (mut parts, body) = response.into_parts();
+                    let unread = this.settings.unread(&parts, body, cx);
+                    let content = this.settings.write(this.head, rpc, &mut parts, &unread);
+                    return Poll::Ready(Ok(written(parts, content)));
+                }
+                Plan::Read(media) => {
+                    let reading = Reading::new(response, media);
+                    this.state.set(State::Reading { reading, clock: Clock::Off });
+                }
             }
         }
-        self.report(head, status, origin);
-        remove_old_headers(response.headers_mut(), status);
-        rpc.answer(head.method(), cause, response)
-    }
-
-    /// The body that says this title, description and code, made safe, and its `content-type`.
-    fn write(
-        &self,
-        head: &RequestHead,
-        status: StatusCode,
-        (title, description, code): (&str, &str, u32),
-    ) -> (HeaderValue, Bytes) {
-        let default = ApiError::new(status);
-        let title = sanitised(title, MAX_TITLE);
-        let description = sanitised(description, MAX_DESCRIPTION);
-        let uri = self.uri.show(head);
-        let error = Occurrence {
-            status,
-            http_method: head.method_text(),
-            title: non_empty(&title).unwrap_or(default.title()),
-            description: non_empty(&description).unwrap_or(default.description()),
-            code,
-            uri: uri.as_str(),
+        let StateProj::Reading { mut reading, clock } = this.state.as_mut().project() else {
+            return Poll::Pending;
         };
-        attempt(&self.format, &error)
-            .or_else(|| attempt(&EnvelopeFormat, &error))
-            .unwrap_or((HeaderValue::from_static("application/json"), FALLBACK))
-    }
-
-    fn report(&self, head: &RequestHead, status: StatusCode, origin: TextOrigin) {
-        #[cfg(feature = "tracing")]
-        record(head, status, origin);
-        self.on_rewrite.run(|hook| {
-            let uri = head.report_uri();
-            hook(&RewriteReport { method: head.method(), uri: uri.as_str(), status, origin });
-        });
+        let foreign = ready!(this.settings.poll_read(reading.as_mut(), clock, cx));
+        let parts = reading.take_head();
+        // Its body is dropped with what is left of it.
+        let _ = catch(|| this.state.set(State::Ended));
+        let Some(mut parts) = parts else { return Poll::Pending };
+        let content = this.settings.write(this.head, rpc, &mut parts, &Unread::of(foreign));
+        Poll::Ready(Ok(written(parts, content)))
     }
 }
 
-fn non_empty(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
+/// The service's response as it is; the stream of an rpc with its end prepared.
+fn passed<B>(rpc: Option<&Rpc>, response: Response<B>) -> Response<ResponseBody<B>> {
+    let last = rpc.and_then(|rpc| rpc.end_of_panic(response.headers()));
+    response.map(|body| ResponseBody::inner_or(body, last))
 }
 
-/// What `format` writes; `None` if it panics or writes nothing.
-fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderValue, Bytes)> {
-    let written = catch(|| {
-        let mut out = Vec::new();
-        format.write(error, &mut out);
-        (format.content_type(), Bytes::from(out))
-    });
-    written.ok().filter(|(_, content)| !content.is_empty())
+/// The response whose content was written; without content, one that is its head alone.
+fn written<B>(head: Parts, content: Option<Bytes>) -> Response<ResponseBody<B>> {
+    let body = content.map_or_else(ResponseBody::without_length, ResponseBody::written);
+    Response::from_parts(head, body)
 }
-
-/// One event for an error that no layer of this crate decided; they have told theirs.
-#[cfg(feature = "tracing")]
-fn record(head: &RequestHead, status: StatusCode, origin: TextOrigin) {
-    if origin == TextOrigin::ApiError {
-        return;
-    }
-    let status = status.as_u16();
-    // The fields are made where someone subscribes.
-    if status >= 500 {
-        tracing::warn!(
-            status,
-            method = head.method_text(),
-            uri = head.report_uri().as_str(),
-            ?origin,
-            "the service answered with an error"
-        );
-    } else {
-        tracing::debug!(
-            status,
-            method = head.method_text(),
-            uri = head.report_uri().as_str(),
-            ?origin,
-            "the service answered with an error"
-        );
-    }
-}
-
-/// Sent when no format could write: an envelope still, complete, that says nothing.
-const FALLBACK: Bytes = Bytes::from_static(
-    br#"{"http_method":"","title":"Error","description":"The request failed.","code":500,"uri":""}"#,
-);

@@ -1,22 +1,23 @@
-//! Answers to calls of gRPC, gRPC-Web and Connect: whole heads, and the ends of broken streams.
+//! Answers to rpcs of gRPC, gRPC-Web and Connect: whole heads, and the ends of broken streams.
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE},
+    response::Parts,
 };
 use http_body::Frame;
 
 use crate::{
     api_error::Cause,
-    body::{LastFrame, ResponseBody},
+    body::LastFrame,
     format::grpc::{Code, GRPC_STATUS},
     protocol::Protocol,
 };
 
-/// What is remembered of a call: how its client reads an error.
+/// What is remembered of an rpc: how its client reads an error.
 #[derive(Clone, Debug)]
-pub(super) struct Rpc {
+pub(crate) struct Rpc {
     protocol: Protocol,
     /// Sent back with the error. A GET of Connect has none.
     content_type: Option<HeaderValue>,
@@ -24,7 +25,7 @@ pub(super) struct Rpc {
 
 impl Rpc {
     /// `None`: a request of HTTP itself. Boxed, so that its future carries one word more.
-    pub(super) fn of<B>(request: &Request<B>) -> Option<Box<Self>> {
+    pub(crate) fn of<B>(request: &Request<B>) -> Option<Box<Self>> {
         let protocol = Protocol::of(request)?;
         Some(Box::new(Self {
             protocol,
@@ -40,7 +41,7 @@ impl Rpc {
     /// Ends a stream with this head in which the service panics; `None`: it is broken off.
     ///
     /// The service's own media type says in which of its two encodings it writes gRPC-Web.
-    pub(super) fn end_of_panic(&self, headers: &HeaderMap) -> Option<LastFrame> {
+    pub(crate) fn end_of_panic(&self, headers: &HeaderMap) -> Option<LastFrame> {
         const PANIC: Code = Code::Internal;
         match self.protocol {
             Protocol::Grpc => Some(|| {
@@ -60,37 +61,29 @@ impl Rpc {
         }
     }
 
-    /// The error as the client reads it, in a head from which the old body's headers were removed.
-    pub(super) fn answer<B>(
-        &self,
-        method: &Method,
-        cause: Cause,
-        mut response: Response<()>,
-    ) -> Response<ResponseBody<B>> {
-        let status = response.status();
-        let headers = response.headers_mut();
+    /// Makes the head say the error as the client reads it, and returns the content that follows;
+    /// `None` where the head is all. Headers of the old body are removed already.
+    pub(super) fn write(&self, method: &Method, cause: Cause, head: &mut Parts) -> Option<Bytes> {
+        let (status, headers) = (head.status, &mut head.headers);
         headers.remove(CONTENT_TYPE);
         if cause == Cause::Method && !self.protocol.allows(method) {
-            // Not a call: whoever asks so is told in HTTP (RFC 9110, 15.5.6).
-            headers.insert(ALLOW, HeaderValue::from_static("POST"));
-            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            return response.map(|()| ResponseBody::without_length());
+            // No rpc at all: whoever asks so is told in HTTP (RFC 9110, 15.5.6).
+            let _ = headers.try_insert(ALLOW, HeaderValue::from_static("POST"));
+            head.status = StatusCode::METHOD_NOT_ALLOWED;
+            return None;
         }
         let code = Code::of(cause, status);
         self.write_head(code, headers);
-        let body = self.content(code).filter(|_| *method != Method::HEAD).map_or_else(
-            ResponseBody::without_length,
-            |content| {
-                headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
-                ResponseBody::written(content)
-            },
-        );
-        *response.status_mut() = match self.protocol {
+        let content = self.content(code).filter(|_| *method != Method::HEAD);
+        if let Some(content) = &content {
+            let _ = headers.try_insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
+        }
+        head.status = match self.protocol {
             Protocol::ConnectUnary => code.connect_status(status),
-            // The call failed; the exchange in HTTP did not.
+            // The rpc failed; the exchange in HTTP did not.
             _ => StatusCode::OK,
         };
-        response.map(|()| body)
+        content
     }
 
     fn write_head(&self, code: Code, headers: &mut HeaderMap) {
@@ -98,19 +91,23 @@ impl Rpc {
             Protocol::ConnectUnary => Some(HeaderValue::from_static("application/json")),
             _ => self.content_type.clone(),
         };
-        headers.extend(content_type.map(|content_type| (CONTENT_TYPE, content_type)));
+        if let Some(content_type) = content_type {
+            let _ = headers.try_insert(CONTENT_TYPE, content_type);
+        }
         match self.protocol {
             Protocol::Grpc | Protocol::GrpcWeb { .. } => code.write_to(headers),
             Protocol::ConnectStream => {}
             Protocol::ConnectUnary => {
                 // A GET's error could be kept by a cache (RFC 9111, 4.2.2).
-                let no_store = HeaderValue::from_static("no-store");
-                headers.entry(CACHE_CONTROL).or_insert(no_store);
+                if !headers.contains_key(CACHE_CONTROL) {
+                    let no_store = HeaderValue::from_static("no-store");
+                    let _ = headers.try_insert(CACHE_CONTROL, no_store);
+                }
             }
         }
     }
 
-    /// The whole body of a call that failed; `None`: the head says it all.
+    /// The whole content of an rpc that failed; `None`: the head says it all.
     fn content(&self, code: Code) -> Option<Bytes> {
         match self.protocol {
             Protocol::Grpc => None,
@@ -123,7 +120,7 @@ impl Rpc {
     }
 }
 
-/// Whether the response with this head tells the outcome of the call already.
+/// Whether the response with this head tells the outcome of the rpc already.
 pub(super) fn is_answered(headers: &HeaderMap) -> bool {
     headers.contains_key(GRPC_STATUS)
 }

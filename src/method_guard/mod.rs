@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::resources::MethodGuardError;
-use self::resources::{Refusal, Resources};
+pub(crate) use self::resources::{Refusal, Resources};
 use crate::{
     api_error::{ApiError, Cause},
     short_circuit::{ShortCircuit, give_back_readiness},
@@ -69,7 +69,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MethodGuardLayer {
-    resources: Arc<Resources>,
+    pub(crate) resources: Arc<Resources>,
 }
 
 /// The service that refuses unsupported methods.
@@ -168,11 +168,9 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.resources.refusal(&request) {
             None => ResponseFuture { inner: ShortCircuit::inner(self.inner.call(request)) },
-            Some(answer) => {
-                #[cfg(feature = "tracing")]
-                answer.record(&request);
+            Some(refusal) => {
                 give_back_readiness(&mut self.inner);
-                ResponseFuture { inner: ShortCircuit::decided(answer) }
+                ResponseFuture { inner: ShortCircuit::decided(refusal) }
             }
         }
     }
@@ -193,33 +191,14 @@ where
 }
 
 impl<B: Default> From<Refusal> for Response<B> {
-    fn from(answer: Refusal) -> Self {
-        let (mut response, allow) = match answer {
+    fn from(refusal: Refusal) -> Self {
+        let (mut response, allow) = match refusal {
             Refusal::NotAllowed(allow) => (NOT_ALLOWED.into_http(), allow),
             Refusal::NotImplemented(allow) => (NOT_IMPLEMENTED.into_http(), allow),
             Refusal::Options(allow) => (Response::new(B::default()), allow),
         };
         response.headers_mut().insert(ALLOW, allow);
         response
-    }
-}
-
-#[cfg(feature = "tracing")]
-impl Refusal {
-    /// One event for a refusal; the client's doing, so not a warning.
-    fn record<B>(&self, request: &Request<B>) {
-        let status = match self {
-            Self::NotAllowed(_) => NOT_ALLOWED.status(),
-            Self::NotImplemented(_) => NOT_IMPLEMENTED.status(),
-            Self::Options(_) => return,
-        };
-        let head = crate::request_head::RequestHead::of(request);
-        tracing::debug!(
-            status = status.as_u16(),
-            method = head.method_text(),
-            uri = head.report_uri().as_str(),
-            "method not supported"
-        );
     }
 }
 

@@ -14,7 +14,7 @@ pub struct MethodGuardError {
 
 /// Which methods each resource supports.
 #[derive(Clone, Debug)]
-pub(super) enum Resources {
+pub(crate) enum Resources {
     /// Every method passes.
     Any,
     /// The same methods at every path.
@@ -30,7 +30,7 @@ pub(super) enum Resources {
 
 /// The methods of one resource.
 #[derive(Clone, Debug)]
-pub(super) struct Methods {
+pub(crate) struct Methods {
     listed: Vec<Method>,
     allow: HeaderValue,
     answer_options: bool,
@@ -38,7 +38,7 @@ pub(super) struct Methods {
 
 /// What is answered instead of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// 405
     NotAllowed(HeaderValue),
     /// 501
@@ -91,14 +91,16 @@ impl Resources {
 
     /// The decision: the answer that `request` gets instead of the service's.
     #[inline]
-    pub(super) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
+    pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
         let method = request.method();
-        let methods = match (self, || request.uri().path()) {
-            (Self::Any, _) => return None,
-            (Self::Whole(methods), _) => methods,
-            (Self::ByPath { union, .. }, path) if path() == "*" && union.answer_options => union,
-            // An unknown path is the service's to answer.
-            (Self::ByPath { paths, each, .. }, path) => each.get(*paths.at(path())?)?,
+        let methods = match self {
+            Self::Any => return None,
+            Self::Whole(methods) => methods,
+            Self::ByPath { paths, each, union } => match request.uri().path() {
+                "*" if union.answer_options => union,
+                // An unknown path is the service's to answer.
+                path => each.get(*paths.at(path)?)?,
+            },
         };
         if methods.answer_options && method == Method::OPTIONS {
             return Some(Refusal::Options(methods.allow.clone()));
