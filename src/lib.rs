@@ -112,9 +112,9 @@ pub use crate::{
     body::BodyError,
     catch_error::CatchErrorLayer,
     cors::{
-        CorsContractLayer, CorsPolicy, CorsPolicyBuilder, CorsPolicyError, CorsPolicyHandle,
-        CorsPolicyProblem, CorsPolicyProblemKind, CorsPolicySetting, CorsPolicySource,
-        OriginHeader,
+        CorsContractLayer, CorsPathError, CorsPathPolicy, CorsPolicy, CorsPolicyBuilder,
+        CorsPolicyByPath, CorsPolicyError, CorsPolicyHandle, CorsPolicyProblem,
+        CorsPolicyProblemKind, CorsPolicySetting, CorsPolicySource, OriginHeader,
     },
     error_body::{ErrorBodyLayer, KeepBody, PublicUrl, PublicUrlError},
     format::{

@@ -1,10 +1,10 @@
 //! The policy, ready to be written: header values made once, and the answer to one request.
 
-use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
+    HeaderMap, HeaderName, HeaderValue, Request, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
         ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -12,7 +12,10 @@ use http::{
     },
 };
 
-use crate::cors::request;
+use crate::cors::{
+    origins::{Admitted, Origins},
+    request,
+};
 
 /// The contract's spelling, which no browser reads.
 const ACCESS_CONTROL_ALLOW_ORIGINS: HeaderName =
@@ -36,26 +39,33 @@ pub enum OriginHeader {
 
 /// A policy whose values are valid, as header values.
 #[derive(Debug)]
-pub(super) struct CorsHeaders {
-    /// The first is the answer to a page that is not among them.
-    origins: Vec<HeaderValue>,
-    /// The indices of `origins`, by value: the request's cost does not grow with their number, and
-    /// the keys of the standard map's hash are random, so no tenant can choose colliding names.
-    indices: HashMap<Box<[u8]>, u16>,
-    /// Of the origins: what is longer or shorter is foreign, and is not hashed.
-    lengths: RangeInclusive<usize>,
-    origin_header: OriginHeader,
-    methods: HeaderValue,
-    headers: HeaderValue,
-    exposed: Option<HeaderValue>,
-    max_age: Option<HeaderValue>,
+pub(crate) struct CorsHeaders {
+    pub(super) origins: Origins,
+    pub(super) origin_header: OriginHeader,
+    pub(super) methods: HeaderValue,
+    /// `None`: no request header but the safelisted ones.
+    pub(super) headers: Option<HeaderValue>,
+    pub(super) exposed: Option<HeaderValue>,
+    pub(super) max_age: Option<HeaderValue>,
+    pub(super) allows_credentials: bool,
+    /// Whether the request's origin is looked at; if not, the answer is the same for every page.
+    pub(super) reads_origin: bool,
+    /// Whether the answer depends on the request's origin.
+    pub(super) varies: bool,
 }
 
-/// What one response will carry, decided from its request.
+/// What one response will carry, decided from the head of its request.
+///
+/// Small, because it waits in the future of each request: a fixed policy is not in it, who writes
+/// has that one already.
 #[derive(Debug)]
-pub(super) struct CorsAnswer {
-    lines: Arc<CorsHeaders>,
+pub(crate) struct CorsAnswer {
+    /// The policy of the moment, if it can be replaced before the response comes.
+    held: Option<Arc<CorsHeaders>>,
+    /// Which of the origins.
     index: u16,
+    /// Which of the policies, if they are chosen by path.
+    policy: u16,
     is_preflight: bool,
     varies: bool,
 }
@@ -63,110 +73,141 @@ pub(super) struct CorsAnswer {
 // ===== impl CorsHeaders =====
 
 impl CorsHeaders {
-    pub(super) fn new(
-        origins: Vec<HeaderValue>,
-        [methods, headers]: [HeaderValue; 2],
-        [exposed, max_age]: [Option<HeaderValue>; 2],
-        origin_header: OriginHeader,
-    ) -> Self {
-        for value in origins.iter().chain([&methods, &headers]).chain(&exposed).chain(&max_age) {
-            // The first clone of `Bytes` made from a `Vec` allocates its reference count: here,
-            // not on a request.
+    /// Lets every value be cloned without allocating: the first clone of `Bytes` made from a `Vec`
+    /// allocates its reference count, here and not on a request.
+    pub(super) fn shared(self) -> Arc<Self> {
+        let optional = [&self.headers, &self.exposed, &self.max_age].into_iter().flatten();
+        for value in self.origins.iter().chain([&self.methods]).chain(optional) {
             drop(value.clone());
         }
-        let bytes = origins.iter().map(HeaderValue::as_bytes);
-        let shortest = bytes.clone().map(<[u8]>::len).min().unwrap_or_default();
-        let longest = bytes.clone().map(<[u8]>::len).max().unwrap_or_default();
-        Self {
-            indices: bytes.map(Box::from).zip(0..).collect(),
-            lengths: shortest..=longest,
-            origins,
-            origin_header,
-            methods,
-            headers,
-            exposed,
-            max_age,
-        }
+        Arc::new(self)
     }
 
-    pub(super) fn has_several_origins(&self) -> bool {
-        self.origins.len() > 1
-    }
-
-    /// The index of the request's origin, byte for byte, or of the first. What comes from the
-    /// request is compared and never parsed, split, trimmed, folded or sent back.
+    /// The decision: what the response to this request will carry.
     #[inline]
-    fn index(&self, request: &HeaderMap) -> u16 {
-        if !self.has_several_origins() {
-            return 0;
+    pub(super) fn decide<B>(&self, request: &Request<B>) -> CorsAnswer {
+        let admitted =
+            if self.reads_origin { self.origins.admitted(request.headers()) } else { None };
+        let index = match admitted {
+            Some(Admitted::Listed(index)) => index,
+            None => 0,
+        };
+        CorsAnswer {
+            held: None,
+            index,
+            policy: 0,
+            is_preflight: request::is_preflight(request.method(), request.headers()),
+            varies: self.varies,
         }
-        request::only_origin(request)
-            .filter(|origin| self.lengths.contains(&origin.len()))
-            .and_then(|origin| self.indices.get(origin).copied())
-            .unwrap_or_default()
+    }
+
+    /// Writes the contract's lines, in place of all that the inner service said about CORS.
+    #[inline]
+    pub(super) fn write(&self, answer: &CorsAnswer, _status: StatusCode, headers: &mut HeaderMap) {
+        let varies = answer.varies;
+        // One look at the names. Usually there is nothing of CORS, and no `Vary`: then each line is
+        // new, and appending it is cheaper than looking for it again.
+        let is_in_the_way =
+            |name: &HeaderName| (varies && *name == VARY) || name.as_str().starts_with(PREFIX);
+        let mut vary = varies.then_some(const { HeaderValue::from_static("Origin") });
+        if headers.keys().any(is_in_the_way) {
+            remove_inner(headers);
+            vary = vary.and_then(|_| merge_vary(headers));
+        }
+        self.append(answer, vary, headers);
+    }
+
+    /// Appends the contract's lines to a head that has none of them.
+    fn append(&self, answer: &CorsAnswer, vary: Option<HeaderValue>, headers: &mut HeaderMap) {
+        // A map that has no room left (32,768 lines) stays as it is: browsers then refuse the
+        // response, which no connection could carry anyway.
+        let lines = 5 + usize::from(self.exposed.is_some()) + usize::from(answer.varies);
+        let _ = headers.try_reserve(lines);
+        let mut append = |name, value| drop(headers.try_append(name, value));
+        if let Some(origin) = self.origins.get(answer.index) {
+            if self.origin_header != OriginHeader::Documented {
+                append(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            }
+            if self.origin_header != OriginHeader::Standard {
+                append(ACCESS_CONTROL_ALLOW_ORIGINS, origin.clone());
+            }
+        }
+        if let Some(allowed) = &self.headers {
+            append(ACCESS_CONTROL_ALLOW_HEADERS, allowed.clone());
+        }
+        append(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
+        if self.allows_credentials {
+            append(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        if answer.is_preflight {
+            if let Some(max_age) = &self.max_age {
+                append(ACCESS_CONTROL_MAX_AGE, max_age.clone());
+            }
+        } else if let Some(exposed) = &self.exposed {
+            append(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
+        }
+        if let Some(vary) = vary {
+            append(VARY, vary);
+        }
     }
 }
 
 // ===== impl CorsAnswer =====
 
 impl CorsAnswer {
-    #[inline]
-    pub(super) fn new(
-        lines: Arc<CorsHeaders>,
-        method: &Method,
-        request: &HeaderMap,
-        varies: bool,
-    ) -> Self {
-        Self {
-            index: lines.index(request),
-            is_preflight: request::is_preflight(method, request),
-            varies,
-            lines,
-        }
-    }
+    /// Of a policy that does not exist, which no table leads to.
+    pub(super) const NOTHING: Self =
+        Self { held: None, index: 0, policy: u16::MAX, is_preflight: false, varies: false };
 
-    pub(super) fn is_preflight(&self) -> bool {
+    /// Whether this layer answers by itself, and the service is not called.
+    #[inline]
+    pub(crate) fn is_preflight(&self) -> bool {
         self.is_preflight
     }
 
-    /// Writes the contract's lines, in place of all that the inner service said about CORS.
-    pub(super) fn write(&self, headers: &mut HeaderMap) {
-        remove_inner(headers);
-        let lines = &*self.lines;
-        // A map that has no room left (32,768 lines) stays as it is: browsers then refuse the
-        // response, which no connection could carry anyway.
-        let _ = headers
-            .try_reserve(5 + usize::from(lines.exposed.is_some()) + usize::from(self.varies));
-        let mut insert = |name, value| drop(headers.try_insert(name, value));
+    /// Keeps the policy in the answer, which can then be written without its source.
+    #[inline]
+    pub(super) fn holding(mut self, lines: impl FnOnce(u16) -> Option<Arc<CorsHeaders>>) -> Self {
+        if self.held.is_none() {
+            self.held = lines(self.policy);
+        }
+        self
+    }
 
-        if let Some(origin) = lines.origins.get(usize::from(self.index)) {
-            if lines.origin_header != OriginHeader::Documented {
-                insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            }
-            if lines.origin_header != OriginHeader::Standard {
-                insert(ACCESS_CONTROL_ALLOW_ORIGINS, origin.clone());
-            }
-        }
-        insert(ACCESS_CONTROL_ALLOW_HEADERS, lines.headers.clone());
-        insert(ACCESS_CONTROL_ALLOW_METHODS, lines.methods.clone());
-        insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        if self.is_preflight {
-            if let Some(max_age) = &lines.max_age {
-                insert(ACCESS_CONTROL_MAX_AGE, max_age.clone());
-            }
-        } else if let Some(exposed) = &lines.exposed {
-            insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
-        }
-        if self.varies {
-            if let Some(value) = vary_with_origin(headers) {
-                let _ = headers.try_insert(VARY, value);
-            }
+    /// The answer by a policy that can be replaced: it always varies, because the next policy may
+    /// have more origins while a cache still holds this response.
+    #[inline]
+    pub(super) fn of_live<B>(lines: Arc<CorsHeaders>, request: &Request<B>) -> Self {
+        let decided = lines.decide(request);
+        Self { held: Some(lines), varies: true, ..decided }
+    }
+
+    /// The answer by the policy of this path.
+    #[inline]
+    pub(super) fn of_policy(self, policy: u16) -> Self {
+        Self { policy, ..self }
+    }
+
+    pub(super) fn policy(&self) -> u16 {
+        self.policy
+    }
+
+    pub(super) fn held(&self) -> Option<&CorsHeaders> {
+        self.held.as_deref()
+    }
+
+    /// Writes the lines of the policy that the answer holds.
+    #[inline]
+    pub(super) fn write_held(&self, status: StatusCode, headers: &mut HeaderMap) {
+        if let Some(lines) = &self.held {
+            lines.write(self, status, headers);
         }
     }
 }
 
 /// What the policy says is the whole truth: an inner `*`, or a second line, would change what a
 /// browser allows.
+#[cold]
 fn remove_inner(headers: &mut HeaderMap) {
     let is_cors = |name: &&HeaderName| name.as_str().starts_with(PREFIX);
     if headers.keys().any(|name| is_cors(&name)) {
@@ -175,6 +216,19 @@ fn remove_inner(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
+}
+
+/// Merges `Origin` into the `Vary` that is there; where none is, returns the line to append.
+#[cold]
+fn merge_vary(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let value = vary_with_origin(headers);
+    if !headers.contains_key(VARY) {
+        return value;
+    }
+    if let Some(value) = value {
+        let _ = headers.try_insert(VARY, value);
+    }
+    None
 }
 
 /// `Vary` with `Origin` as one line (RFC 9110, 5.3 and 12.5.5), unless it says so already.
@@ -201,6 +255,7 @@ fn vary_with_origin(headers: &HeaderMap) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cors::CorsPolicy;
 
     #[test]
     fn vary_is_merged_into_one_line_and_names_the_origin_once() {
@@ -228,12 +283,11 @@ mod tests {
                 break;
             }
         }
-        let value = || HeaderValue::from_static("v");
-        let lines =
-            CorsHeaders::new(vec![value()], [value(), value()], [None, None], OriginHeader::Both);
-        let answer = CorsAnswer::new(Arc::new(lines), &Method::GET, &HeaderMap::new(), true);
+        let policy = CorsPolicy::builder(["https://a.example", "https://b.example"]).build();
+        let lines = policy.unwrap().into_lines();
+        let answer = lines.decide(&Request::new(()));
         let before = headers.len();
-        answer.write(&mut headers);
+        lines.write(&answer, StatusCode::OK, &mut headers);
         assert_eq!(headers.len(), before);
     }
 }

@@ -1,9 +1,9 @@
-//! Where a layer finds its policy: one that stays, or one that is replaced while the service runs.
+//! A policy that is replaced while the service runs.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Method};
+use http::Request;
 
 use crate::cors::{
     answer::{CorsAnswer, CorsHeaders},
@@ -34,14 +34,9 @@ pub struct CorsPolicyHandle {
     lines: Arc<ArcSwap<CorsHeaders>>,
 }
 
-/// What a layer takes: a [`CorsPolicy`], or a [`CorsPolicyHandle`] that the caller keeps.
+/// A policy that stays, or one that is replaced.
 #[derive(Clone, Debug)]
-pub struct CorsPolicySource {
-    kind: Kind,
-}
-
-#[derive(Clone, Debug)]
-enum Kind {
+pub(super) enum OnePolicy {
     Fixed(Arc<CorsHeaders>),
     Live(Arc<ArcSwap<CorsHeaders>>),
 }
@@ -60,32 +55,35 @@ impl CorsPolicyHandle {
     }
 }
 
-// ===== impl CorsPolicySource =====
+// ===== the decision =====
 
-impl CorsPolicySource {
-    /// Decides by the policy of this moment, which the answer keeps.
+impl OnePolicy {
     #[inline]
-    pub(super) fn answer(&self, method: &Method, headers: &HeaderMap) -> CorsAnswer {
-        match &self.kind {
-            Kind::Fixed(lines) => {
-                let varies = lines.has_several_origins();
-                CorsAnswer::new(Arc::clone(lines), method, headers, varies)
-            }
-            // Always `Vary`: the next policy may have more origins while a cache still holds this
-            // answer.
-            Kind::Live(lines) => CorsAnswer::new(lines.load_full(), method, headers, true),
+    pub(super) fn decide<B>(&self, request: &Request<B>) -> CorsAnswer {
+        match self {
+            Self::Fixed(lines) => lines.decide(request),
+            Self::Live(lines) => CorsAnswer::of_live(lines.load_full(), request),
+        }
+    }
+
+    /// The policy that stays; what can be replaced is held by every answer.
+    #[inline]
+    pub(super) fn fixed(&self) -> Option<&Arc<CorsHeaders>> {
+        match self {
+            Self::Fixed(lines) => Some(lines),
+            Self::Live(_) => None,
         }
     }
 }
 
-impl From<CorsPolicy> for CorsPolicySource {
+impl From<CorsPolicy> for OnePolicy {
     fn from(policy: CorsPolicy) -> Self {
-        Self { kind: Kind::Fixed(policy.into_lines()) }
+        Self::Fixed(policy.into_lines())
     }
 }
 
-impl From<CorsPolicyHandle> for CorsPolicySource {
+impl From<CorsPolicyHandle> for OnePolicy {
     fn from(handle: CorsPolicyHandle) -> Self {
-        Self { kind: Kind::Live(handle.lines) }
+        Self::Live(handle.lines)
     }
 }

@@ -1,12 +1,16 @@
 //! Puts the contract's CORS headers on every response and answers preflights itself.
 
 mod answer;
+mod by_path;
 mod live;
 mod names;
 mod origin;
+mod origins;
+mod paths;
 mod policy;
 mod problem;
 mod request;
+mod source;
 
 use std::{
     future::Future,
@@ -19,12 +23,14 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::answer::CorsAnswer;
+pub(crate) use self::answer::CorsAnswer;
 pub use self::{
     answer::OriginHeader,
-    live::{CorsPolicyHandle, CorsPolicySource},
+    by_path::{CorsPathError, CorsPathPolicy, CorsPolicyByPath},
+    live::CorsPolicyHandle,
     policy::{CorsPolicy, CorsPolicyBuilder},
     problem::{CorsPolicyError, CorsPolicyProblem, CorsPolicyProblemKind, CorsPolicySetting},
+    source::CorsPolicySource,
 };
 use crate::short_circuit::{ShortCircuit, give_back_readiness};
 
@@ -142,7 +148,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let answer = self.policy.answer(request.method(), request.headers());
+        let answer = self.policy.decide_and_hold(&request);
         if answer.is_preflight() {
             give_back_readiness(&mut self.inner);
             ResponseFuture { inner: ShortCircuit::decided(Preflight), answer }
@@ -165,7 +171,8 @@ where
         let this = self.project();
         let mut output = this.inner.poll(cx);
         if let Poll::Ready(Ok(response)) = &mut output {
-            this.answer.write(response.headers_mut());
+            let status = response.status();
+            this.answer.write_held(status, response.headers_mut());
         }
         output
     }

@@ -8,6 +8,7 @@ use crate::cors::{
     answer::{CorsHeaders, OriginHeader},
     names,
     origin::{self, Origin},
+    origins::Origins,
     problem::{
         CorsPolicyError, CorsPolicyProblem as Problem, CorsPolicyProblemKind as Kind,
         CorsPolicySetting as Setting,
@@ -160,10 +161,20 @@ impl CorsPolicyBuilder {
         let max_age = self.max_age.map(parse_max_age).transpose();
         match (origins, methods, headers, exposed, max_age) {
             (Ok(origins), Ok(methods), Ok(headers), Ok(exposed), Ok(max_age)) => {
-                let optional = [exposed, max_age];
-                let lines =
-                    CorsHeaders::new(origins, [methods, headers], optional, self.origin_header);
-                Ok(CorsPolicy { lines: Arc::new(lines) })
+                let origins = Origins::new(origins);
+                let varies = origins.has_several();
+                let lines = CorsHeaders {
+                    origins,
+                    origin_header: self.origin_header,
+                    methods,
+                    headers: Some(headers),
+                    exposed,
+                    max_age,
+                    allows_credentials: true,
+                    reads_origin: varies,
+                    varies,
+                };
+                Ok(CorsPolicy { lines: lines.shared() })
             }
             (origins, methods, headers, exposed, max_age) => {
                 let problems = [
