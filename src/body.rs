@@ -46,7 +46,7 @@ pin_project! {
 
 /// Whether a body's error is, or comes from, a panic. Between the body that panicked and this one a
 /// framework may have boxed the error.
-fn is_panic<E: 'static>(error: &E) -> bool {
+pub(crate) fn is_panic<E: 'static>(error: &E) -> bool {
     as_error(error)
         .into_iter()
         .flat_map(error_chain)

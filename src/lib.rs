@@ -137,7 +137,7 @@ pub mod service {
         error_body::{ErrorBody, ResponseFuture as ErrorBodyFuture},
         method_guard::{MethodGuard, ResponseFuture as MethodGuardFuture},
         panic_to_error::{GuardedBody, PanicToError, ResponseFuture as PanicToErrorFuture},
-        stack::{AnyBody, AnyBodyFuture, Contract},
+        stack::{Contract, ContractBody, ResponseFuture as ContractFuture},
         timeout::{ResponseFuture as TimeoutFuture, Timeout},
     };
 }

@@ -182,7 +182,7 @@ pub(crate) struct PanicReporter {
 /// The error that a panic becomes; what it said is the source.
 #[cold]
 pub(crate) fn error_of(panic: &Panic) -> ApiError {
-    PANICKED.with_source(Panicked { message: panic.message() })
+    PANICKED.with_source(panic.told())
 }
 
 // ===== impl PanicToErrorLayer =====
@@ -285,8 +285,15 @@ where
             InnerProj::Ended => return Poll::Pending,
         };
         let reporter = this.reporter.take();
-        if let Err(error) = &outcome {
-            PanicReporter::tell(reporter.as_deref(), error, PanicPlace::Future);
+        match &outcome {
+            Err(error) => PanicReporter::tell(reporter.as_deref(), error, PanicPlace::Future),
+            // A panic in the drop of what took too long: its answer is a 503 all the same.
+            Ok(Ok(response)) if reporter.is_some() => {
+                if let Some(error) = ApiError::of(response) {
+                    PanicReporter::tell(reporter.as_deref(), error, PanicPlace::Drop);
+                }
+            }
+            Ok(_) => {}
         }
         end(this.inner, reporter.as_deref());
         Poll::Ready(match outcome {
@@ -386,32 +393,52 @@ impl PanicReporter {
         Box::new(Self { on_panic: on_panic.clone(), head })
     }
 
-    /// Tells the hook of a panic that became `error`; the event is that of the error response.
-    pub(crate) fn tell(reporter: Option<&Self>, error: &ApiError, place: PanicPlace) {
+    /// Tells the hook of a panic that became `error`, as [`tell`].
+    fn tell(reporter: Option<&Self>, error: &ApiError, place: PanicPlace) {
         if let Some(Self { on_panic, head }) = reporter {
-            on_panic.run(|hook| {
-                let panicked = error.source().and_then(|source| source.downcast_ref::<Panicked>());
-                let message = panicked.map_or("", |panicked| &panicked.message);
-                let uri = head.report_uri();
-                let uri = uri.as_str();
-                hook(&PanicReport { method: head.method(), uri, message, place });
-            });
+            tell(on_panic, head, error, place);
         }
     }
 
-    /// Tells hook and event of a panic that ends in no response.
-    #[cold]
+    /// Tells hook and event of a panic that ends in no response, as [`report`].
     pub(crate) fn report(reporter: Option<&Self>, panic: &Panic, place: PanicPlace) {
-        let Some(Self { on_panic, head }) = reporter else {
-            return;
-        };
-        let (uri, message) = (head.report_uri(), panic.message());
-        let report =
-            PanicReport { method: head.method(), uri: uri.as_str(), message: &message, place };
-        #[cfg(feature = "tracing")]
-        let _ = catch(|| report.record());
-        on_panic.run(|hook| hook(&report));
+        if let Some(Self { on_panic, head }) = reporter {
+            report(on_panic, head, panic, place);
+        }
     }
+}
+
+/// Tells the hook of a panic that became `error`; the event is that of the error response.
+pub(crate) fn tell(
+    on_panic: &Hook<OnPanic>,
+    head: &RequestHead,
+    error: &ApiError,
+    place: PanicPlace,
+) {
+    let Some(panicked) = error.source().and_then(|source| source.downcast_ref::<Panicked>()) else {
+        return;
+    };
+    on_panic.run(|hook| {
+        let uri = head.report_uri();
+        let (uri, message) = (uri.as_str(), &*panicked.message);
+        hook(&PanicReport { method: head.method(), uri, message, place });
+    });
+}
+
+/// Tells hook and event of a panic that ends in no response.
+#[cold]
+pub(crate) fn report(
+    on_panic: &Hook<OnPanic>,
+    head: &RequestHead,
+    panic: &Panic,
+    place: PanicPlace,
+) {
+    let (uri, message) = (head.report_uri(), panic.message());
+    let report = PanicReport { method: head.method(), uri: uri.as_str(), message: &message, place };
+    // A subscriber that panics hurts nobody.
+    #[cfg(feature = "tracing")]
+    let _ = catch(|| report.record());
+    on_panic.run(|hook| hook(&report));
 }
 
 #[cfg(feature = "tracing")]

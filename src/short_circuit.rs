@@ -11,6 +11,8 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
+use crate::unwind::{Panic, catch};
+
 pin_project! {
     /// The inner future, or an answer decided without it.
     ///
@@ -57,7 +59,11 @@ where
 ///
 /// A service may reserve a place in `poll_ready` (a permit of a concurrency limit, a slot of a
 /// buffer) that only its next `call` uses. Who answers instead of calling must give it back.
-pub(crate) fn give_back_readiness<S: Clone>(ready: &mut S) {
-    let fresh = ready.clone();
-    drop(mem::replace(ready, fresh));
+///
+/// A panic in the clone or in the drop takes no answer with it.
+pub(crate) fn give_back_readiness<S: Clone>(ready: &mut S) -> Result<(), Panic> {
+    catch(|| {
+        let fresh = ready.clone();
+        drop(mem::replace(ready, fresh));
+    })
 }

@@ -18,6 +18,7 @@ use crate::{
     api_error::{ApiError, Cause},
     clock::Clock,
     protocol::client_timeout,
+    unwind::{Panic, catch},
 };
 
 /// Answers 503 when the service takes too long to begin its response.
@@ -176,10 +177,15 @@ impl Settings {
         }
     }
 
-    /// The answer to a request whose limit has passed.
+    /// The answer to a request whose limit has passed; a panic in the drop of the service's future is
+    /// its source, and takes nothing of the answer.
     #[cold]
-    pub(crate) fn refuse<B: Default>(&self) -> Response<B> {
-        let mut response = EXPIRED.into_http();
+    pub(crate) fn refuse<B: Default>(&self, dropped: Option<&Panic>) -> Response<B> {
+        let error = match dropped {
+            None => EXPIRED,
+            Some(panic) => EXPIRED.with_source(panic.told()),
+        };
+        let mut response = error.into_http();
         if let Some(delay) = &self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, delay.clone());
         }
@@ -194,6 +200,13 @@ pub(crate) fn chosen_limit<B>(
 ) -> (Option<Duration>, Request<B>) {
     let (parts, body) = request.into_parts();
     (limit_of(&parts), Request::from_parts(parts, body))
+}
+
+/// A layer with the same limit for every request.
+impl From<Duration> for TimeoutLayer {
+    fn from(limit: Duration) -> Self {
+        Self::new(limit)
+    }
 }
 
 impl<S> Layer<S> for TimeoutLayer {
@@ -268,8 +281,8 @@ where
         }
         ready!(this.clock.as_mut().poll_passed(cx));
         this.clock.set(Clock::Off);
-        this.inner.set(None);
-        Poll::Ready(Ok(this.settings.refuse()))
+        let dropped = catch(|| this.inner.set(None)).err();
+        Poll::Ready(Ok(this.settings.refuse(dropped.as_ref())))
     }
 }
 

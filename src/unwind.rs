@@ -34,6 +34,11 @@ impl Panic {
         });
         escaped(text.unwrap_or("a panic whose payload is not text"))
     }
+
+    /// What it said, as the source of an error.
+    pub(crate) fn told(&self) -> Panicked {
+        Panicked { message: self.message() }
+    }
 }
 
 /// What a caught panic said, as the source of the error that it became. Never sent.

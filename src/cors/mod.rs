@@ -94,7 +94,7 @@ use crate::short_circuit::{ShortCircuit, give_back_readiness};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CorsContractLayer {
-    policy: CorsPolicySource,
+    pub(crate) policy: CorsPolicySource,
 }
 
 /// The service that puts the contract's CORS headers on every response.
@@ -150,7 +150,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let answer = self.policy.decide_and_hold(&request);
         if answer.is_preflight() {
-            give_back_readiness(&mut self.inner);
+            let _ = give_back_readiness(&mut self.inner);
             ResponseFuture { inner: ShortCircuit::decided(Preflight), answer }
         } else {
             ResponseFuture { inner: ShortCircuit::inner(self.inner.call(request)), answer }

@@ -44,7 +44,6 @@ impl CorsPolicySource {
 
     /// Writes what was decided onto a response's head; the status is that of the response.
     #[inline]
-    #[expect(dead_code, reason = "for who has the source when the response comes")]
     pub(crate) fn write(&self, answer: &CorsAnswer, status: StatusCode, headers: &mut HeaderMap) {
         match (answer.held(), self.fixed(answer.policy())) {
             (Some(lines), _) => lines.write(answer, status, headers),

@@ -28,7 +28,7 @@ pub use self::public_url::{PublicUrl, PublicUrlError};
 use self::uri::UriRule;
 pub(crate) use self::{
     reading::Reading,
-    rewrite::{Plan, Unread, plan},
+    rewrite::{BodyPanics, Plan, Unread, is_error, plan},
     rpc::Rpc,
 };
 use crate::{
@@ -317,7 +317,8 @@ where
                 Plan::Pass => return Poll::Ready(Ok(passed(rpc, response))),
                 Plan::Write => {
                     let (mut parts, body) = response.into_parts();
-                    let unread = this.settings.unread(&parts, body, cx);
+                    // A guarded body inside has told of its panics.
+                    let (unread, _) = this.settings.unread(&parts, body, cx);
                     let content = this.settings.write(this.head, rpc, &mut parts, &unread);
                     return Poll::Ready(Ok(written(parts, content)));
                 }
@@ -330,12 +331,13 @@ where
         let StateProj::Reading { mut reading, clock } = this.state.as_mut().project() else {
             return Poll::Pending;
         };
-        let foreign = ready!(this.settings.poll_read(reading.as_mut(), clock, cx));
+        let read = ready!(this.settings.poll_read(reading.as_mut(), clock, cx));
+        let (unread, _) = Unread::of(read);
         let parts = reading.take_head();
         // Its body is dropped with what is left of it.
         let _ = catch(|| this.state.set(State::Ended));
         let Some(mut parts) = parts else { return Poll::Pending };
-        let content = this.settings.write(this.head, rpc, &mut parts, &Unread::of(foreign));
+        let content = this.settings.write(this.head, rpc, &mut parts, &unread);
         Poll::Ready(Ok(written(parts, content)))
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::atomic::Ordering,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -16,7 +16,10 @@ use super::{
     Settings,
     foreign::{Foreign, Media},
 };
-use crate::{clock::Clock, unwind::catch};
+use crate::{
+    clock::Clock,
+    unwind::{Panic, catch},
+};
 
 /// Most empty frames: a body of them that are always ready would never end.
 const MAX_EMPTY_FRAMES: u16 = 256;
@@ -47,17 +50,14 @@ impl<B> Reading<B> {
 }
 
 impl<B: Body<Data = Bytes>> Reading<B> {
-    /// The whole content, `None` if it is too long, broken off or panics. Trailers are dropped.
+    /// The whole content, `None` if it is too long or broken off. Trailers are dropped.
     fn poll_content(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let mut this = self.project();
         loop {
-            let data = match catch(|| this.body.as_mut().poll_frame(cx)) {
-                Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(Some(Ok(frame)))) => frame.into_data().unwrap_or_default(),
-                Ok(Poll::Ready(None)) => {
-                    return Poll::Ready(Some(std::mem::take(this.content).into_bytes()));
-                }
-                Ok(Poll::Ready(Some(Err(_)))) | Err(_) => return Poll::Ready(None),
+            let data = match ready!(this.body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(_)) => return Poll::Ready(None),
+                None => return Poll::Ready(Some(std::mem::take(this.content).into_bytes())),
             };
             *this.empty_frames += u16::from(data.is_empty());
             this.content.push(data);
@@ -70,24 +70,25 @@ impl<B: Body<Data = Bytes>> Reading<B> {
 }
 
 impl<F> Settings<F> {
-    /// What the content says, once it has ended or its time is up.
+    /// What the content says, once it has ended or its time is up; a panic of the body is its `Err`.
     pub(crate) fn poll_read<B: Body<Data = Bytes>>(
         &self,
         reading: Pin<&mut Reading<B>>,
         clock: Pin<&mut Clock>,
         cx: &mut Context<'_>,
-    ) -> Poll<Foreign> {
+    ) -> Poll<Result<Foreign, Panic>> {
         let media = reading.media;
-        match reading.poll_content(cx) {
-            Poll::Ready(content) => {
-                let foreign = content.and_then(|content| media.parse(content));
-                Poll::Ready(foreign.unwrap_or(Foreign::Nothing))
+        let said = match catch(|| reading.poll_content(cx)) {
+            Err(panic) => return Poll::Ready(Err(panic)),
+            Ok(Poll::Ready(content)) => content.and_then(|content| media.parse(content)),
+            Ok(Poll::Pending) => {
+                if media.is_waited_for() {
+                    ready!(self.poll_time_up(clock, cx));
+                }
+                None
             }
-            Poll::Pending if media.is_waited_for() => {
-                self.poll_time_up(clock, cx).map(|()| Foreign::Nothing)
-            }
-            Poll::Pending => Poll::Ready(Foreign::Nothing),
-        }
+        };
+        Poll::Ready(Ok(said.unwrap_or(Foreign::Nothing)))
     }
 
     /// Ready once nothing more is waited for. Without a timer nothing is waited for.

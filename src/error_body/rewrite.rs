@@ -1,7 +1,7 @@
 //! What becomes of a response: it passes, or its content is written, from its own words or not.
 
 use std::{
-    pin::pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
@@ -21,7 +21,7 @@ use crate::{
     format::{EnvelopeFormat, ErrorFormat, Occurrence},
     report::{ErrorReport, TextOrigin, Told, Why, is_recorded, level},
     request_head::RequestHead,
-    unwind::{catch, escaped},
+    unwind::{Panic, catch, escaped},
 };
 
 /// What becomes of a response.
@@ -83,9 +83,21 @@ impl Unread {
     /// Nothing but what the head says.
     pub(crate) const NOTHING: Self = Self { foreign: Foreign::Nothing, masked: None };
 
-    pub(super) fn of(foreign: Foreign) -> Self {
-        Self { foreign, masked: None }
+    /// What the content said, unless it panicked.
+    pub(crate) fn of(read: Result<Foreign, Panic>) -> (Self, BodyPanics) {
+        let (foreign, polled) = match read {
+            Ok(foreign) => (foreign, None),
+            Err(panic) => (Foreign::Nothing, Some(panic)),
+        };
+        (Self { foreign, masked: None }, BodyPanics { polled, dropped: None })
     }
+}
+
+/// Panics of a body that is not sent: what it said counts for nothing, and the answer stands.
+#[derive(Default)]
+pub(crate) struct BodyPanics {
+    pub(crate) polled: Option<Panic>,
+    pub(crate) dropped: Option<Panic>,
 }
 
 // ===== the content =====
@@ -93,19 +105,33 @@ impl Unread {
 impl<F> Settings<F> {
     /// What is known of a response whose content is not read. The text of a 5xx, as far as it is
     /// ready now, is for who listens.
-    pub(crate) fn unread<B>(&self, head: &Parts, body: B, cx: &mut Context<'_>) -> Unread
+    pub(crate) fn unread<B>(
+        &self,
+        head: &Parts,
+        body: B,
+        cx: &mut Context<'_>,
+    ) -> (Unread, BodyPanics)
     where
         B: Body<Data = Bytes>,
     {
         let is_masked = head.status.is_server_error()
             && ApiError::of_head(head.status, &head.extensions).is_none()
             && Media::of_type(&head.headers).is_some();
-        if is_masked && self.is_listened_to(Cause::Application, head.status) {
-            return Unread { foreign: Foreign::Nothing, masked: ready_text(body, cx) };
-        }
-        // A drop that panics takes no answer with it.
-        let _ = catch(|| drop(body));
-        Unread::NOTHING
+        let is_masked = is_masked && self.is_listened_to(Cause::Application, head.status);
+        let mut body = pin!(Some(body));
+        let text = body.as_mut().as_pin_mut().filter(|_| is_masked);
+        let (masked, polled) = match text.map(|text| catch(|| ready_text(text, cx))) {
+            None => (None, None),
+            Some(Ok(text)) => (text, None),
+            Some(Err(panic)) => (None, Some(panic)),
+        };
+        let dropped = catch(|| body.set(None)).err();
+        (Unread { foreign: Foreign::Nothing, masked }, BodyPanics { polled, dropped })
+    }
+
+    /// Whether a hook wants to know of errors.
+    pub(crate) fn has_hook(&self) -> bool {
+        self.on_error.is_set()
     }
 
     /// Whether a hook or a subscriber wants to know of such an error.
@@ -223,23 +249,21 @@ fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderV
 }
 
 /// The first KiB of a text that is ready now, on one escaped line.
-fn ready_text<B: Body<Data = Bytes>>(body: B, cx: &mut Context<'_>) -> Option<String> {
+fn ready_text<B: Body<Data = Bytes>>(
+    mut body: Pin<&mut B>,
+    cx: &mut Context<'_>,
+) -> Option<String> {
     const MAX_BYTES: usize = 1024;
-    let text = catch(|| {
-        let mut body = pin!(body);
-        let mut text = Vec::new();
-        while text.len() < MAX_BYTES {
-            let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(cx) else { break };
-            let data = frame.into_data().unwrap_or_default();
-            if data.is_empty() {
-                break;
-            }
-            let room = MAX_BYTES - text.len();
-            text.extend_from_slice(data.get(..room).unwrap_or(&data));
+    let mut text = Vec::new();
+    while text.len() < MAX_BYTES {
+        let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(cx) else { break };
+        let data = frame.into_data().unwrap_or_default();
+        if data.is_empty() {
+            break;
         }
-        text
-    });
-    let text = text.ok()?;
+        let room = MAX_BYTES - text.len();
+        text.extend_from_slice(data.get(..room).unwrap_or(&data));
+    }
     // A character that was cut in two at the end is left out.
     let valid = text.utf8_chunks().next()?.valid();
     non_empty(valid).map(escaped)

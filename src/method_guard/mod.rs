@@ -142,6 +142,13 @@ impl MethodGuardLayer {
     }
 }
 
+/// A layer for a whole service that supports these methods.
+impl<I: IntoIterator<Item = Method>> From<I> for MethodGuardLayer {
+    fn from(methods: I) -> Self {
+        Self::new(methods)
+    }
+}
+
 impl<S> Layer<S> for MethodGuardLayer {
     type Service = MethodGuard<S>;
 
@@ -169,7 +176,7 @@ where
         match self.resources.refusal(&request) {
             None => ResponseFuture { inner: ShortCircuit::inner(self.inner.call(request)) },
             Some(refusal) => {
-                give_back_readiness(&mut self.inner);
+                let _ = give_back_readiness(&mut self.inner);
                 ResponseFuture { inner: ShortCircuit::decided(refusal) }
             }
         }

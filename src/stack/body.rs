@@ -1,0 +1,159 @@
+//! The body: the service's own under guard, or the content that was written.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::{
+    body::{BodyError, BoxError, LastFrame, is_panic},
+    panic_to_error::{PanicPlace, PanicReporter, guarded_is_end_stream, guarded_size_hint},
+    unwind::{Panic, catch},
+};
+
+pin_project! {
+    /// The service's body as it is, its panics contained, or the bytes of an error envelope.
+    ///
+    /// It is `Default` (empty) whatever `B` is; it is Send, Sync and Unpin where `B` is.
+    #[derive(Debug)]
+    pub struct ContractBody<B> {
+        #[pin]
+        content: Content<B>,
+    }
+
+    impl<B> PinnedDrop for ContractBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().content.end(Content::Ended { length_is_known: true });
+        }
+    }
+}
+
+pin_project! {
+    #[project = ContentProj]
+    #[derive(Debug)]
+    enum Content<B> {
+        Inner { #[pin] body: B, tail: Option<Box<Tail>> },
+        Written { bytes: Bytes },
+        // Ended; whether its length, 0, is that of the representation too.
+        Ended { length_is_known: bool },
+    }
+}
+
+/// What a body needs to know for its end; `None` where nobody listens and no rpc is answered.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) reporter: Option<Box<PanicReporter>>,
+    /// Ends the stream of an rpc in place of a panic.
+    pub(super) last: Option<LastFrame>,
+}
+
+// ===== impl ContractBody =====
+
+impl<B> ContractBody<B> {
+    #[inline]
+    pub(super) const fn inner(body: B, tail: Option<Box<Tail>>) -> Self {
+        Self { content: Content::Inner { body, tail } }
+    }
+
+    /// A whole body of these bytes; without them, the body of an answer that is its head alone.
+    pub(super) fn written(bytes: Option<Bytes>) -> Self {
+        let ended = Content::Ended { length_is_known: false };
+        Self { content: bytes.map_or(ended, |bytes| Content::Written { bytes }) }
+    }
+}
+
+impl<B> Default for ContractBody<B> {
+    fn default() -> Self {
+        Self { content: Content::Ended { length_is_known: true } }
+    }
+}
+
+impl<B> Body for ContractBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut content = self.project().content;
+        let last = match content.as_mut().project() {
+            ContentProj::Inner { body, tail } => {
+                let failure = match catch(|| body.poll_frame(cx)) {
+                    Ok(poll) => match ready!(poll) {
+                        Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
+                        Some(Err(error)) => catch(|| error.into()),
+                        None => return Poll::Ready(None),
+                    },
+                    Err(panic) => Err(panic),
+                };
+                failed(tail.as_deref(), failure)
+            }
+            ContentProj::Written { bytes } => Ok(Frame::data(std::mem::take(bytes))),
+            ContentProj::Ended { .. } => return Poll::Ready(None),
+        };
+        // What has failed is not polled again.
+        content.end(Content::Ended { length_is_known: true });
+        Poll::Ready(Some(last))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Inner { body, .. } => guarded_is_end_stream(body),
+            Content::Written { .. } => false,
+            Content::Ended { .. } => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Inner { body, .. } => guarded_size_hint(body),
+            Content::Written { bytes } => SizeHint::with_exact(bytes.len() as u64),
+            Content::Ended { length_is_known: true } => SizeHint::with_exact(0),
+            Content::Ended { length_is_known: false } => SizeHint::default(),
+        }
+    }
+}
+
+/// The frame that ends a stream in place of a panic, or the error that breaks the message.
+#[cold]
+fn failed(
+    tail: Option<&Tail>,
+    failure: Result<BoxError, Panic>,
+) -> Result<Frame<Bytes>, BodyError> {
+    let last = tail.and_then(|tail| tail.last);
+    let error = match failure {
+        Ok(error) if last.is_none() || !is_panic(&error) => return Err(BodyError::inner(error)),
+        // A body inside has told of its panic already.
+        Ok(_) => BodyError::PANIC,
+        Err(panic) => {
+            let reporter = tail.and_then(|tail| tail.reporter.as_deref());
+            PanicReporter::report(reporter, &panic, PanicPlace::Body);
+            BodyError::PANIC
+        }
+    };
+    last.map_or(Err(error), |last| Ok(last()))
+}
+
+impl<B> Content<B> {
+    /// Drops what is there; a panic in that is told, and ends no connection.
+    #[inline]
+    fn end(mut self: Pin<&mut Self>, ended: Self) {
+        let reporter = match self.as_mut().project() {
+            ContentProj::Inner { tail, .. } => tail.take().and_then(|tail| tail.reporter),
+            ContentProj::Written { .. } | ContentProj::Ended { .. } => None,
+        };
+        if let Err(panic) = catch(|| self.set(ended)) {
+            PanicReporter::report(reporter.as_deref(), &panic, PanicPlace::Drop);
+        }
+    }
+}

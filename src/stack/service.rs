@@ -1,0 +1,216 @@
+//! The service: what is decided before the one inside is called.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{
+    ContractBody, Layers, ResponseFuture,
+    body::Tail,
+    future::{Decision, State},
+};
+use crate::{
+    api_error::ApiError,
+    body::{BoxError, LastFrame},
+    clock::Clock,
+    cors::CorsAnswer,
+    error_body::Rpc,
+    format::{EnvelopeFormat, ErrorFormat},
+    panic_to_error::{self, PANICKED, PanicPlace, PanicReporter, error_of},
+    request_head::RequestHead,
+    short_circuit::give_back_readiness,
+    timeout::{Limit, chosen_limit},
+    unwind::{Panic, catch},
+};
+
+/// The service that [`ContractLayer`](crate::ContractLayer) makes around `S`.
+#[derive(Debug)]
+pub struct Contract<S, F = EnvelopeFormat> {
+    inner: S,
+    layers: Arc<Layers<F>>,
+    /// An error or a panic of `poll_ready`, answered by the next `call`.
+    kept: Option<Box<ApiError>>,
+}
+
+impl<S, F> Contract<S, F> {
+    pub(super) fn new(inner: S, layers: Arc<Layers<F>>) -> Self {
+        Self { inner, layers, kept: None }
+    }
+}
+
+/// A clone starts with nothing kept: the error was of this one's readiness.
+impl<S: Clone, F> Clone for Contract<S, F> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), Arc::clone(&self.layers))
+    }
+}
+
+impl<S, F, ReqBody, ResBody> Service<Request<ReqBody>> for Contract<S, F>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    S::Error: Into<BoxError>,
+    ResBody: Body<Data = Bytes>,
+    ResBody::Error: Into<BoxError>,
+    F: ErrorFormat,
+{
+    type Response = Response<ContractBody<ResBody>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future, ResBody, F>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.kept.is_none() {
+            let service_errors = &self.layers.service_errors.settings;
+            let ready = match catch(|| self.inner.poll_ready(cx)) {
+                Ok(poll) => ready!(poll),
+                Err(panic) => return self.keep(error_of(&panic)),
+            };
+            if let Err(error) = ready {
+                let answer = catch(|| service_errors.answer(error.into()));
+                return self.keep(answer.unwrap_or_else(|panic| error_of(&panic)));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let layers = &*self.layers;
+        // The preflight first: it is none of the service's business, nor of any layer inside.
+        let cors = layers.cors.policy.decide(&request);
+        let head = RequestHead::of(&request);
+        let rpc = Rpc::of(&request);
+        if let Some(decision) = layers.decision(&cors, &head, &request, &mut self.kept) {
+            if !matches!(decision, Decision::Failed { .. }) {
+                self.kept = None;
+                if let Err(panic) = give_back_readiness(&mut self.inner) {
+                    layers.tell_panic(&head, &panic, PanicPlace::Ready);
+                }
+            }
+            let state = State::Decided { decision };
+            return self.future(state, Clock::Off, (head, rpc, cors));
+        }
+        match self.called(request, rpc.is_some()) {
+            Ok((future, clock)) => self.future(State::Called { future }, clock, (head, rpc, cors)),
+            Err(panic) => {
+                let error = self.layers.panicked(&head, &panic, PanicPlace::Call);
+                let decision = Decision::Failed { error: Box::new(error) };
+                self.future(State::Decided { decision }, Clock::Off, (head, rpc, cors))
+            }
+        }
+    }
+}
+
+impl<S, F> Contract<S, F> {
+    #[cold]
+    fn keep(&mut self, error: ApiError) -> Poll<Result<(), Infallible>> {
+        self.kept = Some(Box::new(error));
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn future<Fut, B>(
+        &self,
+        state: State<Fut, B>,
+        clock: Clock,
+        (head, rpc, cors): (RequestHead, Option<Box<Rpc>>, CorsAnswer),
+    ) -> ResponseFuture<Fut, B, F> {
+        ResponseFuture { state, clock, head, rpc, cors, layers: Arc::clone(&self.layers) }
+    }
+
+    /// Calls the service with its clock started. The limit that is chosen for the request is the
+    /// application's code too.
+    #[inline]
+    fn called<ReqBody>(
+        &mut self,
+        mut request: Request<ReqBody>,
+        is_rpc: bool,
+    ) -> Result<(S::Future, Clock), Panic>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        let settings = &*self.layers.timeout.settings;
+        let mut limit = match &settings.limit {
+            Limit::None => None,
+            Limit::Same(limit) => Some(*limit),
+            Limit::PerRequest(limit_of) => {
+                let (own, asked) = catch(|| chosen_limit(&**limit_of, request))?;
+                request = asked;
+                own
+            }
+        };
+        if is_rpc {
+            limit = settings.limit(limit, &request);
+        }
+        let clock = Clock::after(limit);
+        catch(|| self.inner.call(request)).map(|future| (future, clock))
+    }
+}
+
+// ===== what both halves of the walk ask of the configuration =====
+
+impl<F> Layers<F> {
+    /// What is answered instead of the service, in the order of the walk.
+    #[inline]
+    fn decision<B>(
+        &self,
+        cors: &CorsAnswer,
+        head: &RequestHead,
+        request: &Request<B>,
+        kept: &mut Option<Box<ApiError>>,
+    ) -> Option<Decision> {
+        if cors.is_preflight() {
+            return Some(Decision::Preflight);
+        }
+        if let Some(refusal) = self.methods.resources.refusal(request) {
+            return Some(Decision::Refused { refusal });
+        }
+        let error = kept.take()?;
+        panic_to_error::tell(&self.panics.on_panic, head, &error, PanicPlace::Ready);
+        Some(Decision::Failed { error })
+    }
+
+    /// The error that a panic becomes, told to the hook. Where nobody listens nothing is allocated.
+    #[cold]
+    pub(super) fn panicked(
+        &self,
+        head: &RequestHead,
+        panic: &Panic,
+        place: PanicPlace,
+    ) -> ApiError {
+        let listens = PanicReporter::is_needed(&self.panics.on_panic);
+        if !listens && !self.error_body.settings.has_hook() {
+            return PANICKED;
+        }
+        let error = error_of(panic);
+        panic_to_error::tell(&self.panics.on_panic, head, &error, place);
+        error
+    }
+
+    /// Tells of a panic that changes no answer.
+    #[cold]
+    pub(super) fn tell_panic(&self, head: &RequestHead, panic: &Panic, place: PanicPlace) {
+        if PanicReporter::is_needed(&self.panics.on_panic) {
+            panic_to_error::report(&self.panics.on_panic, head, panic, place);
+        }
+    }
+
+    /// What the body of a response that passes needs for its end.
+    #[inline]
+    pub(super) fn tail(&self, head: &RequestHead, last: Option<LastFrame>) -> Option<Box<Tail>> {
+        let on_panic = &self.panics.on_panic;
+        let listens = PanicReporter::is_needed(on_panic);
+        if !listens && last.is_none() {
+            return None;
+        }
+        let reporter = listens.then(|| PanicReporter::boxed(on_panic, head.clone()));
+        Some(Box::new(Tail { reporter, last }))
+    }
+}
