@@ -6,7 +6,6 @@ mod public_url;
 mod reading;
 mod rewrite;
 mod rpc;
-mod text;
 mod uri;
 
 use std::{

@@ -14,10 +14,12 @@ use super::{
     foreign::{Foreign, Media},
     head::set_headers,
     rpc::{Rpc, is_answered},
-    text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
 };
 use crate::{
-    api_error::{ApiError, Cause},
+    api_error::{
+        ApiError, Cause,
+        text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
+    },
     format::{EnvelopeFormat, ErrorFormat, Occurrence},
     report::{ErrorReport, TextOrigin, Told, Why, is_recorded, level},
     request_head::RequestHead,

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 /// Longest title: a line in a list.
-pub(super) const MAX_TITLE: usize = 128;
+pub(crate) const MAX_TITLE: usize = 128;
 /// Longest description: a few sentences.
-pub(super) const MAX_DESCRIPTION: usize = 512;
+pub(crate) const MAX_DESCRIPTION: usize = 512;
 
 /// `text` with controls and bidi controls as spaces, runs of space as one, trimmed, and at most
 /// `max` characters, of which the last is "…" if it was cut.
-pub(super) fn sanitised(text: &str, max: usize) -> Cow<'_, str> {
+pub(crate) fn sanitised(text: &str, max: usize) -> Cow<'_, str> {
     if is_safe(text, max) {
         return Cow::Borrowed(text);
     }
