@@ -108,7 +108,7 @@ mod timeout;
 mod stack;
 
 pub use crate::{
-    api_error::{ApiError, Cause},
+    api_error::{ApiError, Cause, FieldError, OrApiError},
     body::BodyError,
     catch_error::CatchErrorLayer,
     cors::{

@@ -4,14 +4,26 @@
 //! extensions of a response with its status and an empty body. Only `ErrorBodyLayer`, further out,
 //! turns it into bytes.
 
+mod additions;
+mod by_status;
 mod defaults;
+mod fields;
+mod header_lines;
+mod members;
+mod or_api_error;
 pub(crate) mod text;
+pub(crate) mod words;
 
-use std::{borrow::Cow, error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
-use self::defaults::{default_description, default_title};
+use self::{
+    additions::Additions,
+    defaults::{default_description, default_title},
+};
+pub(crate) use self::{additions::LeftOut, members::Members};
+pub use self::{fields::FieldError, or_api_error::OrApiError};
 
 /// An error as a response will tell it: status, code, title and description.
 ///
@@ -37,7 +49,92 @@ use self::defaults::{default_description, default_title};
 /// let response: http::Response<String> = error.clone().into_http();
 /// assert_eq!(ApiError::of(&response), Some(&error));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// # More than five members
+///
+/// An error can also bring [members](Self::with_member) and [field errors](Self::with_field) of the
+/// body, [header lines](Self::with_header) of the response, and its [source](Self::with_source),
+/// which is never sent. They are bounded; what is left out is told in the event of the error.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_contract::ApiError;
+///
+/// let invalid = ApiError::unprocessable()
+///     .with_field("email", "format", "This is no e-mail address.")
+///     .with_field("age", "range", "The age is at least 18.");
+/// let busy = ApiError::unavailable()
+///     .with_member("reason", "OVERLOADED")
+///     .with_retry_after(Duration::from_secs(5));
+/// # assert_eq!(invalid.fields().len(), 2);
+/// # assert!(busy.headers().any(|(name, value)| name == "retry-after" && value == "5"));
+/// ```
+///
+/// # The errors of a team
+///
+/// Implement `From` for your own error type, and `?` does the rest, in axum and without:
+///
+/// ```
+/// use std::io;
+///
+/// use tower_contract::{ApiError, OrApiError};
+///
+/// enum ShopError {
+///     NoSuchItem(u32),
+///     SoldOut,
+///     Storage(io::Error),
+/// }
+///
+/// impl From<ShopError> for ApiError {
+///     fn from(error: ShopError) -> Self {
+///         match error {
+///             ShopError::NoSuchItem(id) => {
+///                 ApiError::not_found().with_description(format!("There is no item {id}."))
+///             }
+///             ShopError::SoldOut => ApiError::conflict().with_member("reason", "SOLD_OUT"),
+///             // The client reads the default sentence, the log what the storage said.
+///             ShopError::Storage(source) => ApiError::internal().with_source(source),
+///         }
+///     }
+/// }
+///
+/// fn price(id: u32) -> Result<u32, ShopError> {
+///     match id {
+///         1 => Ok(250),
+///         2 => Err(ShopError::SoldOut),
+///         3 => Err(ShopError::Storage(io::Error::other("disk 7 is gone"))),
+///         _ => Err(ShopError::NoSuchItem(id)),
+///     }
+/// }
+///
+/// // In axum, with feature `axum`: this is a handler.
+/// async fn price_of(axum::extract::Path(id): axum::extract::Path<u32>) -> Result<String, ApiError> {
+///     let cents = price(id)?;
+///     Ok(cents.to_string())
+/// }
+/// let app: axum::Router = axum::Router::new().route("/items/{id}", axum::routing::get(price_of));
+/// # let _ = app;
+///
+/// // Without axum: `?` in a function that returns the error, and `into_http` around it.
+/// fn answer(id: &str) -> http::Response<String> {
+///     let answer = || -> Result<String, ApiError> {
+///         let id: u32 = id.parse().or_api_error(ApiError::bad_request())?;
+///         Ok(price(id)?.to_string())
+///     };
+///     answer().map_or_else(ApiError::into_http, http::Response::new)
+/// }
+/// assert_eq!(answer("1").status(), 200);
+/// assert_eq!(answer("2").status(), 409);
+/// assert_eq!(answer("7").status(), 404);
+/// assert_eq!(answer("seven").status(), 400);
+///
+/// let failed = answer("3");
+/// let error = ApiError::of(&failed).unwrap();
+/// let source = std::error::Error::source(error).unwrap();
+/// assert_eq!(source.to_string(), "disk 7 is gone");
+/// ```
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct ApiError {
     status: StatusCode,
@@ -45,6 +142,8 @@ pub struct ApiError {
     title: Option<Cow<'static, str>>,
     description: Option<Cow<'static, str>>,
     cause: Cause,
+    /// What most errors have nothing of; shared, so that a clone copies none of it.
+    additions: Option<Arc<Additions>>,
 }
 
 /// Who an [`ApiError`] comes from. Never sent to an HTTP client: hooks, events and gRPC codes use it.
@@ -86,47 +185,8 @@ impl ApiError {
             title: None,
             description: None,
             cause: Cause::Application,
+            additions: None,
         }
-    }
-
-    /// 400: a parameter is missing or wrong, or the syntax is.
-    pub const fn bad_request() -> Self {
-        Self::new(StatusCode::BAD_REQUEST)
-    }
-
-    /// 401: credentials are missing or incorrect. Add `WWW-Authenticate` to the response.
-    pub const fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED)
-    }
-
-    /// 403: forbidden; the description says why.
-    pub const fn forbidden() -> Self {
-        Self::new(StatusCode::FORBIDDEN)
-    }
-
-    /// 404: no such resource.
-    pub const fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND)
-    }
-
-    /// 405: the resource does not support the method. Add `Allow` to the response (RFC 9110, 15.5.6).
-    pub const fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED)
-    }
-
-    /// 500: an unexpected error.
-    pub const fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    /// 502: a system behind the service is unavailable or returned an error.
-    pub const fn bad_gateway() -> Self {
-        Self::new(StatusCode::BAD_GATEWAY)
-    }
-
-    /// 503: the service cannot process the request now.
-    pub const fn unavailable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     /// Sets the application's own error code, instead of the status.
@@ -150,12 +210,6 @@ impl ApiError {
     /// Sets who the error comes from.
     pub const fn with_cause(mut self, cause: Cause) -> Self {
         self.cause = cause;
-        self
-    }
-
-    /// Keeps why it happened.
-    pub(crate) fn with_source(self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        drop(error.into());
         self
     }
 
@@ -185,6 +239,11 @@ impl ApiError {
         }
     }
 
+    /// The title and the description that were set; empty where the status's default stands.
+    pub(crate) fn own_texts(&self) -> (&str, &str) {
+        (self.title.as_deref().unwrap_or_default(), self.description.as_deref().unwrap_or_default())
+    }
+
     /// Who the error comes from.
     pub const fn cause(&self) -> Cause {
         self.cause
@@ -203,11 +262,13 @@ impl ApiError {
         extensions.get::<Self>().filter(|error| error.status == status)
     }
 
-    /// The response that reports this error: its status, itself in the extensions, no body.
+    /// The response that reports this error: its status and header lines, itself in the extensions,
+    /// no body.
     pub fn into_http<B: Default>(self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status;
-        *response.headers_mut() = HeaderMap::with_capacity(ROOM);
+        *response.headers_mut() = HeaderMap::with_capacity(ROOM + self.headers().len());
+        self.append_headers(response.headers_mut());
         response.extensions_mut().insert(self);
         response
     }
@@ -227,7 +288,26 @@ impl fmt::Display for ApiError {
     }
 }
 
-impl Error for ApiError {}
+impl Error for ApiError {
+    /// Why it happened, as [`with_source`](ApiError::with_source) was told.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.own_source()
+    }
+}
+
+/// What is sent counts, and the cause: two errors that differ in their sources alone are equal.
+impl PartialEq for ApiError {
+    fn eq(&self, other: &Self) -> bool {
+        self.status == other.status
+            && self.code == other.code
+            && self.title == other.title
+            && self.description == other.description
+            && self.cause == other.cause
+            && self.adds_the_same_as(other)
+    }
+}
+
+impl Eq for ApiError {}
 
 #[cfg(feature = "axum")]
 impl axum::response::IntoResponse for ApiError {

@@ -2,41 +2,90 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
+
+use crate::api_error::{
+    defaults::{default_description, default_title},
+    words::Look,
+};
+
 /// Longest title: a line in a list.
-pub(crate) const MAX_TITLE: usize = 128;
+const MAX_TITLE: usize = 128;
 /// Longest description: a few sentences.
-pub(crate) const MAX_DESCRIPTION: usize = 512;
+const MAX_DESCRIPTION: usize = 512;
+
+/// Title and description, safe to send; an empty one stands for the default of the status.
+#[derive(Debug)]
+pub(crate) struct Texts<'a> {
+    pub(crate) title: SafeText<'a>,
+    pub(crate) description: SafeText<'a>,
+}
+
+impl<'a> Texts<'a> {
+    pub(crate) fn of(title: &'a str, description: &'a str) -> Self {
+        Self {
+            title: SafeText::of(title, MAX_TITLE),
+            description: SafeText::of(description, MAX_DESCRIPTION),
+        }
+    }
+
+    /// The title and description of a status: safe, and in JSON they stand as they are.
+    pub(crate) fn of_status(status: StatusCode) -> (&'static str, &'static str) {
+        (default_title(status), default_description(status))
+    }
+}
+
+/// A text that is safe to send.
+#[derive(Debug)]
+pub(crate) struct SafeText<'a> {
+    text: Cow<'a, str>,
+    is_plain: bool,
+}
+
+impl<'a> SafeText<'a> {
+    /// `text` as [`sanitised`] makes it.
+    pub(crate) fn of(text: &'a str, max: usize) -> Self {
+        let look = Look::at(text);
+        if is_safe(text, look, max) {
+            return Self { text: Cow::Borrowed(text), is_plain: look.has_no_escapes() };
+        }
+        Self { text: Cow::Owned(made_safe(text, max)), is_plain: false }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is known to stand in JSON as it is, as nearly all texts do.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+}
 
 /// `text` with controls and bidi controls as spaces, runs of space as one, trimmed, and at most
 /// `max` characters, of which the last is "…" if it was cut.
 pub(crate) fn sanitised(text: &str, max: usize) -> Cow<'_, str> {
-    if is_safe(text, max) {
-        return Cow::Borrowed(text);
+    if is_safe(text, Look::at(text), max) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(made_safe(text, max))
     }
+}
+
+#[cold]
+fn made_safe(text: &str, max: usize) -> String {
     let words = text.split(|c| c == ' ' || is_unsafe(c)).filter(|word| !word.is_empty());
     let mut line = words.collect::<Vec<_>>().join(" ");
     if let Some((last, _)) = line.char_indices().nth(max).and(line.char_indices().nth(max - 1)) {
         line.truncate(last);
         line.push('…');
     }
-    Cow::Owned(line)
+    line
 }
 
 /// Whether `text` can be sent as it is; not every such text is recognised, only the usual ones.
-#[expect(
-    clippy::needless_bitwise_bool,
-    reason = "without an early end, which costs more than it saves: most texts are safe"
-)]
-fn is_safe(text: &str, max: usize) -> bool {
-    let bytes = text.as_bytes();
-    let printable = |all, byte: &u8| all & matches!(byte, b' '..=b'~');
-    let doubled = |any, (a, b): (&u8, &u8)| any | ((*a == b' ') & (*b == b' '));
-    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-    bytes.len() <= max
-        && bytes.first() != Some(&b' ')
-        && bytes.last() != Some(&b' ')
-        && bytes.iter().fold(true, printable)
-        && !pairs.fold(false, doubled)
+fn is_safe(text: &str, look: Look, max: usize) -> bool {
+    text.len() <= max && look.is_printable() && !text.starts_with(' ') && !text.ends_with(' ')
 }
 
 /// C0, DEL, C1, line and paragraph separator, BOM, and the bidi controls (UAX #9, 2).
