@@ -16,10 +16,7 @@ use super::{
     rpc::{Rpc, is_answered},
 };
 use crate::{
-    api_error::{
-        ApiError, Cause,
-        text::{MAX_DESCRIPTION, MAX_TITLE, sanitised},
-    },
+    api_error::{ApiError, Cause, text::Texts},
     format::{EnvelopeFormat, ErrorFormat, Occurrence},
     report::{ErrorReport, TextOrigin, Told, Why, is_recorded, level},
     request_head::RequestHead,
@@ -163,15 +160,13 @@ impl<F: ErrorFormat> Settings<F> {
             super::head::remove_old_headers(&mut head.headers, status);
             return rpc.write(request.method(), cause, head);
         }
-        let (content_type, content) = match (own, &unread.foreign) {
-            (Some(error), _) => {
-                let texts = (error.title(), error.description(), error.code());
-                self.content(request, status, error.cause(), texts)
-            }
-            (None, foreign) => {
+        let (content_type, content) = match own {
+            Some(error) => self.content(request, status, error.own_texts(), Ok(error)),
+            None => {
+                let foreign = &unread.foreign;
                 let code = foreign.code().unwrap_or(status.as_u16().into());
-                let texts = (foreign.title(), foreign.description(), code);
-                self.content(request, status, Cause::Application, texts)
+                let texts = (foreign.title(), foreign.description());
+                self.content(request, status, texts, Err(code))
             }
         };
         let content = Some(content).filter(|_| *request.method() != Method::HEAD);
@@ -179,28 +174,24 @@ impl<F: ErrorFormat> Settings<F> {
         content
     }
 
-    /// The body that says this title, description and code, made safe, and its `content-type`.
+    /// The body that says these texts, made safe, with the code or all that `error` adds, and its
+    /// `content-type`.
     fn content(
         &self,
-        head: &RequestHead,
+        request: &RequestHead,
         status: StatusCode,
-        _cause: Cause,
-        (title, description, code): (&str, &str, u32),
+        (title, description): (&str, &str),
+        told: Result<&ApiError, u32>,
     ) -> (HeaderValue, Bytes) {
-        let default = ApiError::new(status);
-        let title = sanitised(title, MAX_TITLE);
-        let description = sanitised(description, MAX_DESCRIPTION);
-        let uri = self.uri.show(head);
-        let error = Occurrence {
-            status,
-            http_method: head.method_text(),
-            title: non_empty(&title).unwrap_or(default.title()),
-            description: non_empty(&description).unwrap_or(default.description()),
-            code,
-            uri: uri.as_str(),
+        let texts = Texts::of(title, description);
+        let uri = self.uri.show(request);
+        let error = Occurrence::new(status, request.method_text(), uri.as_str()).with_texts(&texts);
+        let error = match told {
+            Ok(told) => error.with_error(told),
+            Err(code) => error.with_code(code),
         };
-        attempt(&self.format, &error)
-            .or_else(|| attempt(&EnvelopeFormat, &error))
+        attempt(&self.format, error)
+            .or_else(|| attempt(&EnvelopeFormat, error))
             .unwrap_or((HeaderValue::from_static("application/json"), FALLBACK))
     }
 
@@ -236,15 +227,11 @@ impl<F: ErrorFormat> Settings<F> {
     }
 }
 
-fn non_empty(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
 /// What `format` writes; `None` if it panics or writes nothing.
-fn attempt(format: &impl ErrorFormat, error: &Occurrence<'_>) -> Option<(HeaderValue, Bytes)> {
+fn attempt(format: &impl ErrorFormat, error: Occurrence<'_>) -> Option<(HeaderValue, Bytes)> {
     let written = catch(|| {
         let mut out = Vec::new();
-        format.write(error, &mut out);
+        format.write(&error.without(format.own_names()), &mut out);
         (format.content_type(), Bytes::from(out))
     });
     written.ok().filter(|(_, content)| !content.is_empty())
@@ -268,7 +255,7 @@ fn ready_text<B: Body<Data = Bytes>>(
     }
     // A character that was cut in two at the end is left out.
     let valid = text.utf8_chunks().next()?.valid();
-    non_empty(valid).map(escaped)
+    (!valid.is_empty()).then(|| escaped(valid))
 }
 
 /// Sent when no format could write: an envelope still, complete, that says nothing.

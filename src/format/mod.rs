@@ -2,12 +2,15 @@
 
 mod envelope;
 pub(crate) mod grpc;
+mod json;
+mod occurrence;
 mod problem;
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 
 pub use self::{
     envelope::{Envelope, EnvelopeFormat, WrappedEnvelopeFormat},
+    occurrence::Occurrence,
     problem::ProblemDetailsFormat,
 };
 
@@ -53,22 +56,18 @@ pub trait ErrorFormat: Clone + Send + Sync + 'static {
     ///
     /// Where the length is known, `out.reserve_exact` saves the copy into a buffer of that size.
     fn write(&self, error: &Occurrence<'_>, out: &mut Vec<u8>);
-}
 
-/// One error, as its response will tell it.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Occurrence<'a> {
-    /// The status of the response, 400..=599.
-    pub status: StatusCode,
-    /// The method of the request, at most 32 bytes.
-    pub http_method: &'a str,
-    /// A short text for this kind of error, at most 128 characters.
-    pub title: &'a str,
-    /// What is wrong in this case, at most 512 characters.
-    pub description: &'a str,
-    /// The application's code, or the status.
-    pub code: u32,
-    /// The request's URI as the client may see it: percent-encoded, at most 2,048 bytes.
-    pub uri: &'a str,
+    /// The names of the members that [`write`](Self::write) writes itself. Members of an error that
+    /// have one of them are left out of [`Occurrence::members`]. None by default.
+    ///
+    /// A format that hands its work to another one returns the names of that one.
+    fn own_names(&self) -> &[&str] {
+        &[]
+    }
+
+    /// The `content-language` of what [`write`](Self::write) writes for `error`; none by default.
+    fn content_language(&self, error: &Occurrence<'_>) -> Option<HeaderValue> {
+        let _ = error;
+        None
+    }
 }

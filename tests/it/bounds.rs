@@ -44,7 +44,7 @@ fn under_a_router() -> Router {
 }
 
 fn on_routes() -> Router {
-    let other_format = contract().format(ProblemDetailsFormat);
+    let other_format = contract().format(ProblemDetailsFormat::new());
     Router::new()
         .route("/", get("hello").layer(contract()))
         .route_layer(other_format)

@@ -128,7 +128,7 @@ fn the_other_formats_say_the_same() {
         wrapped.body(),
         r#"{"error":{"http_method":"GET","title":"Not Found","description":"No resource exists at this URI.","code":4041,"uri":"/x"}}"#
     );
-    let problem = ask(contract().format(ProblemDetailsFormat).layer(inner), "GET /x");
+    let problem = ask(contract().format(ProblemDetailsFormat::new()).layer(inner), "GET /x");
     assert_eq!(all(&problem, "content-type"), ["application/problem+json"]);
     assert_eq!(
         problem.body(),

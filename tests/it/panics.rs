@@ -234,7 +234,7 @@ enum Broken {
 impl ErrorFormat for Broken {
     fn content_type(&self) -> HeaderValue {
         assert!(matches!(self, Self::Write), "content_type");
-        ProblemDetailsFormat.content_type()
+        ProblemDetailsFormat::new().content_type()
     }
 
     fn write(&self, error: &Occurrence<'_>, out: &mut Vec<u8>) {

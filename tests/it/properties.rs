@@ -181,7 +181,7 @@ proptest! {
         }
         check(EnvelopeFormat, &inner);
         check(WrappedEnvelopeFormat, &inner);
-        check(ProblemDetailsFormat, &inner);
+        check(ProblemDetailsFormat::new(), &inner);
     }
 
     #[test]
