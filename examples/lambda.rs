@@ -24,7 +24,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use lambda_http::{Request, RequestExt, run_with_streaming_response, tower::service_fn};
 use tower::ServiceBuilder;
-use tower_contract::{ApiError, ContractLayer, CorsPolicy, PanicToErrorLayer, TimeoutLayer};
+use tower_contract::{ApiError, ContractLayer, CorsPolicy};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -60,11 +60,10 @@ async fn run() -> Result<(), BoxError> {
 /// Lambda stops a function, nobody answers.
 fn contract() -> Result<ContractLayer, BoxError> {
     let policy = CorsPolicy::builder(["https://app.example.com"]).build()?;
-    let panics = PanicToErrorLayer::new().on_panic(|panic| eprintln!("panic: {}", panic.message));
     Ok(ContractLayer::new(policy)
         .public_url("https://api.example.com".parse()?)
-        .panics(panics)
-        .timeout(TimeoutLayer::new(Duration::from_secs(2))))
+        .panics(|layer| layer.on_panic(|panic| eprintln!("panic: {}", panic.message)))
+        .timeout(Duration::from_secs(2)))
 }
 
 /// The function. Its errors are values; it writes no error body.

@@ -82,11 +82,6 @@ pub struct BodyError {
 // ===== impl ResponseBody =====
 
 impl<B> ResponseBody<B> {
-    /// The service's body, untouched.
-    pub(crate) const fn inner(body: B) -> Self {
-        Self::inner_or(body, None)
-    }
-
     /// The service's body; if it panics, this frame ends it instead of the error.
     ///
     /// For protocols whose streams end with a status: their clients then read one.
@@ -268,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_panic_without_a_last_frame_stays_an_error() {
-        let mut body = ResponseBody::inner(Fails(Some(BodyError::PANIC)));
+        let mut body = ResponseBody::inner_or(Fails(Some(BodyError::PANIC)), None);
         let frame = assert_ready!(task::spawn(body.frame()).poll()).unwrap();
         assert!(frame.unwrap_err().is_panic());
     }

@@ -49,9 +49,7 @@ use tokio::{
     time::sleep,
 };
 use tower::{Layer, service_fn};
-use tower_contract::{
-    ApiError, CatchErrorLayer, ContractLayer, PanicReport, PanicToErrorLayer, ServiceErrorReport,
-};
+use tower_contract::{ApiError, Cause, ContractLayer, ErrorReport, PanicReport};
 
 use crate::{forward::Gateway, options::Options, stop::StopSignals};
 
@@ -79,8 +77,9 @@ async fn main() -> ExitCode {
 fn contract(options: &Options) -> ContractLayer {
     ContractLayer::new(options.policy.clone())
         .public_url(options.public_url.clone())
-        .panics(PanicToErrorLayer::new().on_panic(log_panic))
-        .service_errors(CatchErrorLayer::new().classify(clients_fault).on_error(log_error))
+        .panics(|layer| layer.on_panic(log_panic))
+        .service_errors(|layer| layer.classify(clients_fault))
+        .on_error(log_error)
 }
 
 /// 400, if the content of the request was broken: to the client of the upstream it is an error of the
@@ -179,19 +178,10 @@ fn log_panic(panic: &PanicReport<'_>) {
     eprintln!("{method} {uri} panicked: {message}");
 }
 
-fn log_error(report: &ServiceErrorReport<'_>) {
-    let method = report.method.map_or("", |method| method.as_str());
-    let uri = report.uri.unwrap_or_default();
-    let status = report.answered.status().as_u16();
-    eprintln!("{method} {uri} {status}: {}", causes(report.error));
-}
-
-/// An error and what caused it: the client's own text says only at which step it failed.
-fn causes(mut error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    while let Some(cause) = error.source() {
-        text = format!("{text}: {cause}");
-        error = cause;
+/// What the upstream itself answers is its own to log.
+fn log_error(report: &ErrorReport<'_>) {
+    let ErrorReport { method, uri, status, cause, sources, .. } = report;
+    if let Some(sources) = sources.filter(|_| *cause != Cause::Panic) {
+        eprintln!("{method} {uri} {}: {sources}", status.as_u16());
     }
-    text
 }

@@ -45,7 +45,7 @@ mod timestamp;
 use std::{io::Write, net::SocketAddr, process::ExitCode};
 
 use tokio::net::TcpListener;
-use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyError, PanicToErrorLayer, TimeoutLayer};
+use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyError, TimeoutLayer};
 
 use crate::{
     api::Api,
@@ -81,7 +81,7 @@ fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
     Ok(ContractLayer::new(policy)
         .public_url(options.public_url.clone())
         .timeout(TimeoutLayer::new(options.timeout))
-        .panics(PanicToErrorLayer::new().on_panic(|panic| eprintln!("{panic}"))))
+        .panics(|layer| layer.on_panic(|panic| eprintln!("{panic}"))))
 }
 
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {

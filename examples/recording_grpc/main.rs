@@ -41,9 +41,7 @@ use tonic::{
 };
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, layer::layer_fn};
-use tower_contract::{
-    ContractLayer, CorsPolicy, MethodGuardLayer, PanicReport, PanicToErrorLayer, TimeoutLayer,
-};
+use tower_contract::{ContractLayer, CorsPolicy, MethodGuardLayer, PanicReport, TimeoutLayer};
 
 use crate::{options::Options, outage::Outage, stop::StopSignals};
 
@@ -92,7 +90,7 @@ fn contract(options: &Options) -> Result<ContractLayer, BoxError> {
         .public_url(options.public_url.clone())
         .methods(methods)
         .timeout(TimeoutLayer::new(options.timeout))
-        .panics(PanicToErrorLayer::new().on_panic(log_panic)))
+        .panics(|layer| layer.on_panic(log_panic)))
 }
 
 /// The client is told nothing of it but the code.

@@ -74,8 +74,6 @@ fn errors_are_errors_and_reports_are_copied() {
     is_error::<PublicUrlError>();
     is_report::<Occurrence<'_>>();
     is_report::<PanicReport<'_>>();
-    is_report::<RewriteReport<'_>>();
-    is_report::<ServiceErrorReport<'_>>();
 }
 
 /// A service, future or body that is Send and Sync but not Unpin.
@@ -92,7 +90,6 @@ struct Unshared(PhantomData<Cell<u8>>);
 
 #[test]
 fn services_are_what_the_service_inside_is() {
-    is_value::<service::AnyBody<()>>();
     is_value::<service::CatchError<()>>();
     is_value::<service::Contract<()>>();
     is_value::<service::Contract<(), ProblemDetailsFormat>>();
@@ -109,24 +106,22 @@ fn services_are_what_the_service_inside_is() {
 #[test]
 fn futures_are_what_the_future_inside_is() {
     fn check<T: Send + Debug>() {}
-    check::<service::AnyBodyFuture<Unshared>>();
+    check::<service::ContractFuture<Unshared, Unshared>>();
     check::<service::CatchErrorFuture<Unshared>>();
     check::<service::CorsContractFuture<Unshared>>();
-    check::<service::ErrorBodyFuture<Unshared>>();
-    check::<service::ErrorBodyFuture<Unshared, ProblemDetailsFormat>>();
+    check::<service::ErrorBodyFuture<Unshared, Unshared>>();
+    check::<service::ErrorBodyFuture<Unshared, Unshared, ProblemDetailsFormat>>();
     check::<service::MethodGuardFuture<Unshared>>();
     check::<service::PanicToErrorFuture<Unshared>>();
     check::<service::TimeoutFuture<Unshared>>();
-    is_sync::<service::AnyBodyFuture<Pinned>>();
+    is_sync::<service::ContractFuture<Pinned, Pinned>>();
     is_sync::<service::CatchErrorFuture<Pinned>>();
     is_sync::<service::CorsContractFuture<Pinned>>();
-    is_sync::<service::ErrorBodyFuture<Pinned>>();
+    is_sync::<service::ErrorBodyFuture<Pinned, Pinned>>();
     is_sync::<service::MethodGuardFuture<Pinned>>();
     is_sync::<service::PanicToErrorFuture<Pinned>>();
-    is_unpin::<service::AnyBodyFuture<Local>>();
     is_unpin::<service::CatchErrorFuture<Local>>();
     is_unpin::<service::CorsContractFuture<Local>>();
-    is_unpin::<service::ErrorBodyFuture<Local>>();
     is_unpin::<service::MethodGuardFuture<Local>>();
     is_unpin::<service::PanicToErrorFuture<Local>>();
 }

@@ -21,13 +21,13 @@ use tower::{
 };
 use tower_contract::{
     BodyError, ContractLayer, ProblemDetailsFormat,
-    service::{Contract, GuardedBody, ResponseBody},
+    service::{Contract, ContractBody, GuardedBody, ResponseBody},
 };
 
 use crate::support::contract;
 
 /// The body of the stack around a service whose body is `B`.
-type StackBody<B> = ResponseBody<GuardedBody<ResponseBody<B>>>;
+type StackBody<B> = ContractBody<B>;
 
 #[test]
 fn the_stack_fits_wherever_tower_runs() {

@@ -11,9 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
-use tower_contract::{
-    ApiError, CatchErrorLayer, CorsContractLayer, ErrorBodyLayer, PanicToErrorLayer,
-};
+use tower_contract::{ApiError, CorsContractLayer, ErrorBodyLayer, PanicToErrorLayer};
 
 use crate::support::{
     Script, Step, all, answering, ask, assert_error, block_on, content, contract, envelope, policy,
@@ -97,7 +95,7 @@ fn panic_future_and_panic_in_call() {
         let line = format!("{} {} {}", panic.place, panic.uri, panic.message);
         log.lock().unwrap().push(line);
     });
-    let service = contract().panics(panics).layer(service_fn(|request: http::Request<_>| {
+    let service = contract().panics(|_| panics).layer(service_fn(|request: http::Request<_>| {
         assert!(request.uri().path() != "/call", "secret db pw");
         async move {
             assert!(request.uri().path() != "/future", "secret db pw");
@@ -129,10 +127,10 @@ fn err_elapsed() {
 fn err_unknown() {
     let told = Arc::new(Mutex::new(String::new()));
     let log = Arc::clone(&told);
-    let errors = CatchErrorLayer::new()
-        .on_error(move |report| *log.lock().unwrap() = report.error.to_string());
     let failing = service_fn(async |_| Err::<Response<Full<Bytes>>, _>(BoxError::from("boom")));
-    let sent = ask(contract().service_errors(errors).layer(failing), "GET /x");
+    let contract = contract()
+        .on_error(move |report| *log.lock().unwrap() = report.error().unwrap().to_string());
+    let sent = ask(contract.layer(failing), "GET /x");
     assert_error(&sent, 500, &envelope("GET", 500, &sentence(500), "/x"));
     assert_lacks(&sent, "boom");
     assert_eq!(*told.lock().unwrap(), "boom");

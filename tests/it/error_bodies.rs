@@ -17,7 +17,7 @@ use crate::support::{all, answering, ask, contract, response};
 fn check(inner: &'static str, expected: &str) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
-    let layer = ErrorBodyLayer::new().on_rewrite(move |report| {
+    let layer = ErrorBodyLayer::new().on_error(move |report| {
         let (method, uri, status) = (report.method, report.uri, report.status.as_u16());
         let line = format!("{method} {uri} {status} {:?}", report.origin);
         log.lock().unwrap().push(line);

@@ -185,19 +185,19 @@ fn the_users_rule_is_asked_first_and_none_leaves_it_to_the_others() {
 fn the_hook_is_told_of_the_request_the_error_and_the_answer() {
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let log = std::sync::Arc::clone(&told);
-    let layer = CatchErrorLayer::new().on_error(move |report| {
-        let (method, uri) = (report.method.unwrap(), report.uri.unwrap());
-        let status = report.answered.status().as_u16();
-        log.lock().unwrap().push(format!("{method} {uri} {} {status}", report.error));
+    let contract = contract().on_error(move |report| {
+        let (method, uri, status) = (report.method, report.uri, report.status.as_u16());
+        let error = report.error().unwrap();
+        log.lock().unwrap().push(format!("{method} {uri} {error} {status}"));
     });
     let failing = service_fn(async |_| Err::<Answer, _>(BoxError::from("boom")));
-    ask(contract().service_errors(layer).layer(failing), "POST /a?token=s");
+    ask(contract.layer(failing), "POST /a?token=s");
     assert_eq!(*told.lock().unwrap(), ["POST /a boom 500"]);
 }
 
 #[test]
 fn a_response_is_no_error_whatever_its_status() {
-    let layer = CatchErrorLayer::new().on_error(|_| panic!("it is told of a response"));
+    let layer = CatchErrorLayer::new().classify(|_| panic!("it is asked of a response"));
     for status in ["200", "404", "503"] {
         let answer = layer.layer(crate::support::answering(move |_| response(status)));
         assert_eq!(ask(answer, "GET /x").status().as_str(), status);

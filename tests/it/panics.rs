@@ -137,11 +137,11 @@ fn an_error_of_a_body_keeps_its_source() {
 fn a_hook_that_panics_over_a_panic_changes_nothing() {
     let panics = || PanicToErrorLayer::new().on_panic(|_| panic!("the hook"));
     let service =
-        contract().panics(panics()).layer(answering(|_| -> Answer { panic!("the service") }));
+        contract().panics(|_| panics()).layer(answering(|_| -> Answer { panic!("the service") }));
     assert_error(&ask(service, "GET /x"), 500, &internal());
 
     let service = contract()
-        .panics(panics())
+        .panics(|_| panics())
         .layer(answering(|_| Response::new(Script::new([Step::Panic("the body")]))));
     let mut body = block_on(service.oneshot(request("GET /x"))).unwrap().into_body();
     let frame = task::spawn(()).enter(|cx, _| Pin::new(&mut body).poll_frame(cx));
@@ -168,11 +168,11 @@ impl Error for Hostile {
 }
 
 #[test]
-fn a_rule_or_a_hook_for_errors_that_panics_leaves_the_built_in_rules() {
+fn a_rule_for_errors_that_panics_leaves_the_built_in_rules() {
     let layers = [
         CatchErrorLayer::new().classify(|_| panic!("classify")),
-        CatchErrorLayer::new().on_error(|_| panic!("on_error")),
-        CatchErrorLayer::new().on_error(|report| drop(report.error.to_string())),
+        CatchErrorLayer::new().classify(|error| panic!("{error}")),
+        CatchErrorLayer::new(),
     ];
     for layer in layers {
         for has_source in [true, false] {
@@ -181,13 +181,13 @@ fn a_rule_or_a_hook_for_errors_that_panics_leaves_the_built_in_rules() {
             // Alone too, without the guard of a panic layer outside.
             let service = ErrorBodyLayer::new().layer(layer.layer(failing));
             assert_error(&ask(service, "GET /x"), 500, &internal());
-            let service = contract().service_errors(layer.clone()).layer(failing);
+            let service = contract().service_errors(|_| layer.clone()).layer(failing);
             assert_error(&ask(service, "GET /x"), 500, &internal());
         }
         let io = service_fn(async |_| {
             Err::<Answer, _>(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
         });
-        let sent = ask(contract().service_errors(layer).layer(io), "GET /x");
+        let sent = ask(contract().service_errors(|_| layer).layer(io), "GET /x");
         assert_eq!(sent.status(), 502);
     }
 }
@@ -218,9 +218,8 @@ fn a_limit_that_panics_is_500() {
 }
 
 #[test]
-fn a_hook_for_rewrites_that_panics_changes_nothing() {
-    let error_body = ErrorBodyLayer::new().on_rewrite(|_| panic!("on_rewrite"));
-    let service = contract().error_body(error_body).layer(answering(|_| response("404")));
+fn a_hook_for_errors_that_panics_changes_nothing() {
+    let service = contract().on_error(|_| panic!("on_error")).layer(answering(|_| response("404")));
     let expected = envelope("GET", 404, &sentence(404), "/x");
     assert_error(&ask(service, "GET /x"), 404, &expected);
 }

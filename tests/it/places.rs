@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
-use tower_contract::{ApiError, ErrorBodyLayer, MethodGuardLayer};
+use tower_contract::{ApiError, MethodGuardLayer};
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::support::{all, ask, assert_error, block_on, contract, envelope, request, sentence};
@@ -303,7 +303,7 @@ async fn check_served(address: std::net::SocketAddr) {
 
 #[test]
 fn two_stacks_are_as_the_outer_one() {
-    let inner = contract().error_body(ErrorBodyLayer::new().keep_query(["a"]));
+    let inner = contract().error_body(|layer| layer.keep_query(["a"]));
     let twice = contract().layer(routes().layer(inner));
     check_application(&twice);
     let sent = ask(twice, "GET /nope?a=1");

@@ -217,19 +217,12 @@ fn an_error_of_readiness_is_kept_for_the_next_call() {
         ..Flaky::default()
     };
     let (polls, calls) = (Arc::clone(&flaky.polls), Arc::clone(&flaky.calls));
-    let told = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&told);
-    let layer = CatchErrorLayer::new().on_error(move |report| {
-        assert!(report.method.is_none() && report.uri.is_none());
-        count.fetch_add(1, Ordering::Relaxed);
-    });
-    let mut service = task::spawn(layer.layer(flaky));
+    let mut service = task::spawn(CatchErrorLayer::new().layer(flaky));
     let mut poll = || service.enter(|cx, mut service| service.poll_ready(cx));
     assert_pending!(poll());
     assert_ready_ok!(poll());
     assert_ready_ok!(poll());
     assert_eq!(polls.load(Ordering::Relaxed), 2, "while one is kept, nobody is asked");
-    assert_eq!(told.load(Ordering::Relaxed), 1, "it is told once");
 
     let service: &mut tower_contract::service::CatchError<Flaky> = &mut service;
     let mut clone = service.clone();
