@@ -164,8 +164,8 @@ proptest! {
 
     #[test]
     fn several_error_bodies_write_what_the_outermost_writes_alone(inner in foreign(400..=599)) {
-        fn check<F: ErrorFormat + Copy>(format: F, inner: &Answer) {
-            let layer = || ErrorBodyLayer::new().format(format);
+        fn check<F: ErrorFormat>(format: &F, inner: &Answer) {
+            let layer = || ErrorBodyLayer::new().format(format.clone());
             let once = ask(layer().layer(always(inner)), "GET /x");
             let twice = layer().layer(layer().layer(always(inner)));
             let thrice = layer().layer(twice.clone());
@@ -179,9 +179,9 @@ proptest! {
                 }
             }
         }
-        check(EnvelopeFormat, &inner);
-        check(WrappedEnvelopeFormat, &inner);
-        check(ProblemDetailsFormat::new(), &inner);
+        check(&EnvelopeFormat, &inner);
+        check(&WrappedEnvelopeFormat, &inner);
+        check(&ProblemDetailsFormat::new(), &inner);
     }
 
     #[test]
