@@ -1,6 +1,7 @@
 //! An error occurrence as bytes: what a format is told, and the formats that are provided.
 
 mod envelope;
+mod envelope_format;
 pub(crate) mod grpc;
 mod json;
 mod occurrence;
@@ -9,7 +10,8 @@ mod problem;
 use http::HeaderValue;
 
 pub use self::{
-    envelope::{Envelope, EnvelopeFormat, WrappedEnvelopeFormat},
+    envelope::Envelope,
+    envelope_format::{EnvelopeFormat, WrappedEnvelopeFormat},
     occurrence::Occurrence,
     problem::ProblemDetailsFormat,
 };
