@@ -98,7 +98,8 @@ impl<'a> ErrorReport<'a> {
         self.error
     }
 
-    /// Records the event: an error for a 5xx or a panic, a warning for time and overload.
+    /// Records the event: an error for a 5xx or a panic, a warning for time and overload, and for the
+    /// rest a line for who debugs.
     #[cfg(feature = "tracing")]
     pub(crate) fn record(&self) {
         let &Self { status, code, cause, uri, origin, sources, panic, masked, .. } = self;
@@ -168,6 +169,8 @@ pub(crate) enum Level {
 pub(crate) const fn level(cause: Cause, status: u16) -> Level {
     match cause {
         Cause::Panic => Level::Error,
+        // The client's doing, a 501 too.
+        Cause::Method => Level::Debug,
         Cause::Timeout | Cause::Overload => Level::Warn,
         _ if status >= 500 => Level::Error,
         _ => Level::Debug,

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::api_error::{
     ApiError, FieldError, fields::FieldErrors, header_lines::HeaderLines, members::Members,
+    source::Source,
 };
 
 /// What most errors have nothing of.
@@ -18,7 +19,7 @@ pub(super) struct Additions {
     members: Members,
     fields: FieldErrors,
     header_lines: HeaderLines,
-    source: Option<Arc<dyn Error + Send + Sync>>,
+    source: Option<Source>,
 }
 
 /// What was added to an error and is not sent, because it passed a limit or is refused.
@@ -156,7 +157,7 @@ impl ApiError {
     /// assert_eq!(error, ApiError::internal());
     /// ```
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.additions_mut().source = Some(Arc::from(source.into()));
+        self.additions_mut().source = Some(Source::new(source.into()));
         self
     }
 
@@ -204,7 +205,7 @@ impl ApiError {
     }
 
     pub(super) fn own_source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.additions()?.source.as_deref()?)
+        self.additions()?.source.as_ref()?.error()
     }
 
     /// Whether what is sent of the additions of both errors is the same.

@@ -11,6 +11,7 @@ mod fields;
 mod header_lines;
 mod members;
 mod or_api_error;
+mod source;
 pub(crate) mod text;
 pub(crate) mod words;
 

@@ -96,9 +96,10 @@ use crate::{
 /// let service = ServiceBuilder::new()
 ///     .layer(ErrorBodyLayer::new().public_url("https://api.example.com".parse().unwrap()))
 ///     .service(service_fn(async |request: Request<()>| {
-///         let mut response = Response::new(Full::<bytes::Bytes>::from("hello"));
-///         if request.uri().path() != "/" {
-///             *response.status_mut() = StatusCode::NOT_FOUND;
+///         let mut response = Response::new(Full::<bytes::Bytes>::default());
+///         match request.uri().path() {
+///             "/" => *response.body_mut() = Full::from("hello"),
+///             _ => *response.status_mut() = StatusCode::NOT_FOUND,
 ///         }
 ///         Ok::<_, std::convert::Infallible>(response)
 ///     }));

@@ -72,7 +72,9 @@ fn what_is_not_understood_is_the_status_alone() {
     let expected = "POST /here 418 Status: I'm a teapot | The request was not accepted. | 418";
     for inner in [
         "418",
-        "418\n\nno type",
+        "418\n\n<html>",
+        "418\n\n{\"a\":1}",
+        "418\n\n[1]",
         "418\ncontent-type: text/plain\ncontent-encoding: gzip\n\nx",
         "418\ncontent-type: text/plain\n\n",
         "418\ncontent-type: application/json\n\n{\"title\":\"t\"",

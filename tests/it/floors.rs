@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each module of `src` and its floor. Of floor 1 each names only those that stand before it.
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 19] = [
     ("api_error", 0),
     ("clock", 1),
     ("error_chain", 1),
@@ -15,6 +15,7 @@ const FLOORS: [(&str, u8); 18] = [
     ("uri_text", 1),
     ("request_head", 1),
     ("unwind", 1),
+    ("report", 1),
     ("protocol", 1),
     ("body", 1),
     ("format", 1),

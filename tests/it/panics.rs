@@ -171,7 +171,10 @@ impl Error for Hostile {
 fn a_rule_for_errors_that_panics_leaves_the_built_in_rules() {
     let layers = [
         CatchErrorLayer::new().classify(|_| panic!("classify")),
-        CatchErrorLayer::new().classify(|error| panic!("{error}")),
+        CatchErrorLayer::new().classify(|error| {
+            drop(error.to_string());
+            None
+        }),
         CatchErrorLayer::new(),
     ];
     for layer in layers {

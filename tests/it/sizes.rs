@@ -51,10 +51,17 @@ fn full_contract() -> ContractLayer {
 }
 
 #[test]
-fn the_future_of_the_stack_is_at_most_256_bytes_larger_than_the_services() {
-    let (function, boxed) =
-        (growth(full_contract(), by_function()), growth(full_contract(), boxed()));
-    assert!(function <= 256 && boxed <= 256, "{function} {boxed}");
+fn the_future_of_the_stack_is_at_most_232_bytes_larger_than_what_it_holds() {
+    // The service's future, or its error response while it is read: a head and what came of a body.
+    let reading = size_of::<Full<Bytes>>() + 184;
+    fn size<F>(_: &F) -> usize {
+        size_of::<F>()
+    }
+    let held = |future: usize| future.max(reading) + 232;
+    let inner = size(&by_function().call(request("GET /")));
+    assert!(growth(full_contract(), by_function()) + inner <= held(inner));
+    let inner = size(&boxed().call(request("GET /")));
+    assert!(growth(full_contract(), boxed()) + inner <= held(inner));
 }
 
 #[test]
@@ -67,7 +74,7 @@ fn each_layer_makes_the_future_larger_by_what_it_remembers() {
         growth(CatchErrorLayer::new(), boxed()),
         growth(TimeoutLayer::new(Duration::from_secs(2)), boxed()),
     ];
-    assert_eq!(grown, [16, 80, 32, 16, 16, 128]);
+    assert_eq!(grown, [16, 392, 32, 16, 8, 120]);
 }
 
 #[test]

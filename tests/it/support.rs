@@ -222,7 +222,10 @@ impl Body for Script {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Some(Step::Hang) => Poll::Pending,
+            Some(Step::Hang) => {
+                self.steps.push_front(Step::Hang);
+                Poll::Pending
+            }
             Some(Step::Fail(text)) => Poll::Ready(Some(Err(text.into()))),
             Some(Step::Panic(text)) => panic!("{text}"),
         }

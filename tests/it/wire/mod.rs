@@ -50,7 +50,7 @@ async fn application(request: Request<Incoming>) -> Result<Response<AnyBody>, Bo
         "/panic-in-body" => script(vec![Step::Data(b"begun"), Step::Wait, Step::Panic("secret")]),
         "/fail" => Err("secret".into()),
         "/fail-in-body" => script(vec![Step::Data(b"begun"), Step::Wait, Step::Fail("secret")]),
-        "/stale" => answer("404\ncontent-length: 500\netag: \"a\"\n\nnot found"),
+        "/stale" => answer("404\ncontent-length: 500\netag: \"a\"\n\n<p>not found"),
         "/stale-chunks" => answer("404\ntransfer-encoding: chunked\ntrailer: x"),
         path => match path.strip_prefix("/status/") {
             Some(status) => {
