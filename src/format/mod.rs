@@ -1,5 +1,6 @@
 //! An error occurrence as bytes: what a format is told, and the formats that are provided.
 
+mod decode;
 mod envelope;
 mod envelope_format;
 pub(crate) mod grpc;

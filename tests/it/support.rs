@@ -66,14 +66,8 @@ pub fn response(text: &str) -> Response<Full<Bytes>> {
 pub fn envelope(method: &str, code: u16, description: &str, uri: &str) -> String {
     let title = StatusCode::from_u16(code).unwrap();
     let title = title.canonical_reason().unwrap();
-    serde_json::to_string(&Envelope {
-        http_method: method.into(),
-        title: title.into(),
-        description: description.into(),
-        code: code.into(),
-        uri: uri.into(),
-    })
-    .unwrap()
+    let envelope = Envelope::new(method, title, description, code.into(), uri);
+    serde_json::to_string(&envelope).unwrap()
 }
 
 /// The contract's sentence for a status.
