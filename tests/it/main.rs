@@ -27,6 +27,7 @@ mod grpc;
 mod hyper_alone;
 mod lambda;
 mod orders;
+mod own_errors;
 mod panics;
 mod places;
 mod properties;
