@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 128;
 /// Named values in the order in which they were first given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Members {
-    members: Vec<Member>,
+    given: Vec<Member>,
     /// The JSON of all of them, in bytes.
     len: usize,
     is_too_large: bool,
@@ -41,7 +41,7 @@ impl Members {
             return self.leave_out();
         };
         let (name, value) = (safe(name), safe_value(value));
-        let same = self.members.iter_mut().find(|member| member.name == name);
+        let same = self.given.iter_mut().find(|member| member.name == name);
         let replaced = same.as_ref().map_or(0, |member| member.len);
         self.len = self.len - replaced + len;
         if self.len > MAX_BYTES {
@@ -49,7 +49,7 @@ impl Members {
         }
         match same {
             Some(member) => (member.value, member.len) = (value, len),
-            None => self.members.push(Member { name, value, len }),
+            None => self.given.push(Member { name, value, len }),
         }
     }
 
@@ -63,7 +63,7 @@ impl Members {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> + Clone {
-        self.members.iter().map(|member| (&*member.name, &member.value))
+        self.given.iter().map(|member| (&*member.name, &member.value))
     }
 }
 

@@ -19,11 +19,11 @@ use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
+pub(crate) use self::members::Members;
 use self::{
     additions::Additions,
     defaults::{default_description, default_title},
 };
-pub(crate) use self::{additions::LeftOut, members::Members};
 pub use self::{fields::FieldError, or_api_error::OrApiError};
 
 /// An error as a response will tell it: status, code, title and description.

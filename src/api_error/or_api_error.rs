@@ -110,6 +110,7 @@ fn source_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 's
 
 mod sealed {
     /// So that methods can be added to the trait.
+    #[expect(unnameable_types, reason = "nobody else implements the trait")]
     pub trait Sealed {}
     impl<T, E> Sealed for Result<T, E> {}
     impl<T> Sealed for Option<T> {}

@@ -72,16 +72,16 @@ pub struct Envelope {
 )]
 enum Shape {
     Wrapped {
-        error: Members,
+        error: Object,
         #[serde(flatten)]
         _others: IgnoredAny,
     },
-    Bare(Members),
+    Bare(Object),
 }
 
 /// An object: without the flattened rest, serde takes an array of the five values too.
 #[derive(Deserialize)]
-struct Members {
+struct Object {
     http_method: String,
     title: String,
     description: String,
@@ -94,7 +94,7 @@ struct Members {
 impl From<Shape> for Envelope {
     fn from(shape: Shape) -> Self {
         let (Shape::Wrapped { error, .. } | Shape::Bare(error)) = shape;
-        let Members { http_method, title, description, code, uri, members } = error;
+        let Object { http_method, title, description, code, uri, members } = error;
         Self { http_method, title, description, code, uri, members }
     }
 }

@@ -50,7 +50,6 @@ pub(super) struct Digits {
 }
 
 impl Digits {
-    #[expect(clippy::cast_possible_truncation, reason = "a digit fits")]
     pub(super) fn of(mut number: u32) -> Self {
         let mut digits = [b'0'; 10];
         let mut first = 10;

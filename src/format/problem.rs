@@ -1,6 +1,6 @@
 //! RFC 9457, Problem Details for HTTP APIs.
 
-use std::{fmt::Write, sync::Arc};
+use std::fmt::Write;
 
 use http::{HeaderValue, Uri};
 use serde::{Serialize, Serializer};
@@ -26,8 +26,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ProblemDetailsFormat {
-    /// With what it needs before the code.
-    type_base: Option<Arc<str>>,
+    type_base: Option<Uri>,
 }
 
 impl ProblemDetailsFormat {
@@ -48,12 +47,14 @@ impl ProblemDetailsFormat {
     /// # let _ = layer;
     /// ```
     pub fn type_base(mut self, base: Uri) -> Self {
-        let mut base = base.to_string();
-        if !base.ends_with(['/', '=']) {
-            base.push('/');
-        }
-        self.type_base = Some(base.into());
+        self.type_base = Some(base);
         self
+    }
+
+    fn type_of(&self, code: u32) -> Option<String> {
+        let base = self.type_base.as_ref()?.to_string();
+        let slash = if base.ends_with(['/', '=']) { "" } else { "/" };
+        Some(format!("{base}{slash}{code}"))
     }
 }
 
@@ -67,7 +68,7 @@ impl ErrorFormat for ProblemDetailsFormat {
 
     fn write(&self, error: &Occurrence<'_>, out: &mut Vec<u8>) {
         let problem = Problem {
-            r#type: self.type_base.as_deref().map(|base| format!("{base}{}", error.code)),
+            r#type: self.type_of(error.code),
             title: error.title,
             status: error.status.as_u16(),
             detail: error.description,
