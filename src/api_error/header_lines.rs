@@ -84,7 +84,9 @@ mod tests {
 
     fn given(lines: &[(&str, &str)]) -> HeaderLines {
         let mut header_lines = HeaderLines::default();
-        lines.iter().for_each(|(name, value)| header_lines.push(line(name, value)));
+        for (name, value) in lines {
+            header_lines.push(line(name, value));
+        }
         header_lines
     }
 

@@ -218,6 +218,8 @@ mod tests {
         assert_eq!(names(&error), ["a", "code", "errors", "request_id", "b"]);
         let error = error.without(&["code"]).with_request_id(Some("7"));
         assert_eq!(names(&error), ["a", "errors", "b"]);
+        let others = ApiError::gone().with_member("c", 1);
+        assert_eq!(names(&error.with_members(others.own_members().unwrap())), ["c"]);
         let with_fields = given.clone().with_field("f", "c", "m");
         assert_eq!(names(&error.with_error(&with_fields)), ["a", "b"]);
     }
