@@ -115,6 +115,7 @@ pub use crate::{
         CorsContractLayer, CorsPathError, CorsPathPolicy, CorsPolicy, CorsPolicyBuilder,
         CorsPolicyByPath, CorsPolicyError, CorsPolicyHandle, CorsPolicyProblem,
         CorsPolicyProblemKind, CorsPolicySetting, CorsPolicySource, OriginHeader,
+        PublicCorsPolicyBuilder, RequestOrigin,
     },
     error_body::{ErrorBodyLayer, KeepBody, PublicUrl, PublicUrlError},
     format::{

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::Request;
+use http::{HeaderMap, Request};
 
 use crate::cors::{
-    answer::{CorsAnswer, CorsHeaders},
+    answer::{CorsAnswer, CorsHeaders, RequestOrigin},
     policy::CorsPolicy,
 };
 
@@ -52,6 +52,12 @@ impl CorsPolicyHandle {
     /// Replaces the policy for every request that comes from now on.
     pub fn replace(&self, policy: CorsPolicy) {
         self.lines.store(policy.into_lines());
+    }
+
+    /// Tells whether this request comes from a page that the policy of this moment admits, as
+    /// [`CorsPolicy::origin_of_request`] does.
+    pub fn origin_of_request(&self, headers: &HeaderMap) -> RequestOrigin {
+        self.lines.load().origin_of_request(headers)
     }
 }
 

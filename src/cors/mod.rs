@@ -1,16 +1,27 @@
 //! Puts the contract's CORS headers on every response and answers preflights itself.
 
 mod answer;
+mod app_origin;
 mod by_path;
+mod challenge;
+mod lists;
 mod live;
 mod names;
 mod origin;
 mod origins;
 mod paths;
+mod patterns;
 mod policy;
 mod problem;
+mod public;
+#[cfg(feature = "tracing")]
+mod refused;
 mod request;
+mod server_urls;
 mod source;
+#[cfg(feature = "subdomains")]
+mod subdomains;
+mod write;
 
 use std::{
     future::Future,
@@ -25,11 +36,12 @@ use tower_service::Service;
 
 pub(crate) use self::answer::CorsAnswer;
 pub use self::{
-    answer::OriginHeader,
+    answer::{OriginHeader, RequestOrigin},
     by_path::{CorsPathError, CorsPathPolicy, CorsPolicyByPath},
     live::CorsPolicyHandle,
     policy::{CorsPolicy, CorsPolicyBuilder},
     problem::{CorsPolicyError, CorsPolicyProblem, CorsPolicyProblemKind, CorsPolicySetting},
+    public::PublicCorsPolicyBuilder,
     source::CorsPolicySource,
 };
 use crate::short_circuit::{ShortCircuit, give_back_readiness};
@@ -148,7 +160,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let answer = self.policy.decide_and_hold(&request);
+        let answer = self.policy.decide_to_keep(&request);
         if answer.is_preflight() {
             let _ = give_back_readiness(&mut self.inner);
             ResponseFuture { inner: ShortCircuit::decided(Preflight), answer }
@@ -171,8 +183,10 @@ where
         let this = self.project();
         let mut output = this.inner.poll(cx);
         if let Poll::Ready(Ok(response)) = &mut output {
-            let status = response.status();
-            this.answer.write_held(status, response.headers_mut());
+            if let Some(lines) = this.answer.kept() {
+                let status = response.status();
+                lines.write(this.answer, status, response.headers_mut());
+            }
         }
         output
     }

@@ -57,84 +57,85 @@ const RESPONSE_FIELDS: [&str; 7] =
 /// Forbidden response-header names (Fetch, 2.2.2 "Headers").
 const FORBIDDEN_RESPONSE_FIELDS: [&str; 2] = ["set-cookie", "set-cookie2"];
 
-/// Fields that RFC 9110 and Fetch give a meaning in requests only.
-const REQUEST_FIELDS: [&str; 8] =
-    ["authorization", "cookie", "expect", "host", "origin", "referer", "te", "user-agent"];
-
 /// What one of the lists may hold.
 struct ListRules {
     setting: Setting,
-    /// What the contract names and the list must therefore have.
-    contract: &'static str,
+    may_be_empty: bool,
+    /// Whether `*` is every name, as it is where credentials are not included.
+    may_be_any: bool,
     /// What makes two names the same one.
     key: fn(&str) -> String,
     fault: fn(&str) -> Option<Kind>,
 }
 
-pub(super) fn methods(methods: &[String]) -> Result<HeaderValue, Vec<Problem>> {
+/// The methods as one line; a list is a set, what is there twice counts once.
+pub(super) fn methods(methods: &[String]) -> Result<Option<HeaderValue>, Vec<Problem>> {
     const RULES: ListRules = ListRules {
         setting: Setting::AllowMethods,
-        contract: CONTRACT_METHODS,
+        may_be_empty: false,
+        may_be_any: false,
         key: str::to_owned,
         fault: method_fault,
     };
     RULES.parse(methods)
 }
 
-pub(super) fn request_fields(fields: &[String]) -> Result<HeaderValue, Vec<Problem>> {
-    const RULES: ListRules = ListRules {
+/// The request headers as one line; for anyone, without credentials, there may be none or `*`.
+pub(super) fn request_fields(
+    fields: &[String],
+    for_anyone: bool,
+) -> Result<Option<HeaderValue>, Vec<Problem>> {
+    let rules = ListRules {
         setting: Setting::AllowHeaders,
-        contract: CONTRACT_HEADERS,
+        may_be_empty: for_anyone,
+        may_be_any: for_anyone,
         key: str::to_ascii_lowercase,
         fault: request_field_fault,
     };
-    RULES.parse(fields)
+    rules.parse(fields)
 }
 
-pub(super) fn exposed_fields(fields: &[String]) -> Result<Option<HeaderValue>, Vec<Problem>> {
-    const RULES: ListRules = ListRules {
+/// The response headers as one line.
+pub(super) fn exposed_fields(
+    fields: &[String],
+    for_anyone: bool,
+) -> Result<Option<HeaderValue>, Vec<Problem>> {
+    let rules = ListRules {
         setting: Setting::ExposeHeaders,
-        contract: "",
+        may_be_empty: true,
+        may_be_any: for_anyone,
         key: str::to_ascii_lowercase,
         fault: exposed_field_fault,
     };
-    let value = RULES.parse(fields)?;
-    Ok((!value.is_empty()).then_some(value))
+    rules.parse(fields)
 }
 
 // ===== impl ListRules =====
 
 impl ListRules {
-    /// The list as the value of one header line.
-    fn parse(&self, names: &[String]) -> Result<HeaderValue, Vec<Problem>> {
-        let problems = self.check(names);
-        let list = names.join(", ");
+    /// The list as the value of one header line, if it is not empty.
+    fn parse(&self, names: &[String]) -> Result<Option<HeaderValue>, Vec<Problem>> {
+        if names.is_empty() && !self.may_be_empty {
+            return Err(vec![Problem::new(self.setting, Kind::Missing, "")]);
+        }
+        let mut seen = HashSet::new();
+        let set: Vec<_> = names.iter().filter(|name| seen.insert((self.key)(name))).collect();
+        let problems: Vec<_> = set.iter().filter_map(|name| self.problem(name)).collect();
+        let list = set.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
         match HeaderValue::from_str(&list) {
-            Ok(value) if problems.is_empty() => Ok(value),
+            Ok(_) if set.is_empty() => Ok(None),
+            Ok(value) if problems.is_empty() => Ok(Some(value)),
             Ok(_) | Err(_) => Err(problems),
         }
     }
 
-    fn check(&self, names: &[String]) -> Vec<Problem> {
-        if names.is_empty() && !self.contract.is_empty() {
-            return vec![Problem::new(self.setting, Kind::Missing, "")];
+    fn problem(&self, name: &str) -> Option<Problem> {
+        if name == "*" && self.may_be_any {
+            return None;
         }
-        let mut seen = HashSet::new();
-        let mut problems = Vec::new();
-        for name in names {
-            let is_new = seen.insert((self.key)(name));
-            let duplicate = (!is_new).then_some(Kind::Duplicate);
-            if let Some(kind) = (self.fault)(name).or(duplicate) {
-                let problem = Problem::new(self.setting, kind, name);
-                problems.push(problem.with_corrected(corrected(kind, name)));
-            }
-        }
-        let required = self.contract.split(", ").filter(|name| !name.is_empty());
-        let missing = required.filter(|name| !seen.contains(&(self.key)(name)));
-        problems.extend(
-            missing.map(|name| Problem::new(self.setting, Kind::ContractValueMissing, name)),
-        );
-        problems
+        let kind = (self.fault)(name)?;
+        let problem = Problem::new(self.setting, kind, name);
+        Some(problem.with_corrected(corrected(kind, name)))
     }
 }
 
@@ -192,7 +193,7 @@ fn exposed_field_fault(name: &str) -> Option<Kind> {
     let lower = name.to_ascii_lowercase();
     if contains(&FORBIDDEN_RESPONSE_FIELDS, name) {
         Some(Kind::Forbidden)
-    } else if lower.starts_with("access-control-") || contains(&REQUEST_FIELDS, name) {
+    } else if lower.starts_with("access-control-") || lower == "origin" {
         Some(Kind::WrongDirection)
     } else {
         token_fault(name)
@@ -208,7 +209,7 @@ mod tests {
     use super::*;
 
     fn faults(
-        check: fn(&[String]) -> Result<HeaderValue, Vec<Problem>>,
+        check: fn(&[String]) -> Result<Option<HeaderValue>, Vec<Problem>>,
         names: &[&str],
     ) -> Vec<(Kind, String, String)> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -217,16 +218,23 @@ mod tests {
     }
 
     #[test]
-    fn a_list_in_one_text_is_told_apart_and_what_it_lacks_is_named() {
-        let expected = [
-            (Kind::NotAToken, "GET, POST", "GET POST"),
-            (Kind::NotAToken, "OPTIONS:", ""),
-            (Kind::ContractValueMissing, "GET", ""),
-            (Kind::ContractValueMissing, "POST", ""),
-            (Kind::ContractValueMissing, "OPTIONS", ""),
-        ]
-        .map(|(kind, value, corrected)| (kind, value.to_owned(), corrected.to_owned()));
+    fn a_list_in_one_text_is_told_apart() {
+        let expected =
+            [(Kind::NotAToken, "GET, POST", "GET POST"), (Kind::NotAToken, "OPTIONS:", "")]
+                .map(|(kind, value, corrected)| (kind, value.to_owned(), corrected.to_owned()));
         assert_eq!(faults(methods, &["GET, POST", "OPTIONS:"]), expected);
+    }
+
+    #[test]
+    fn a_list_is_a_set_in_the_order_and_spelling_of_its_first_names() {
+        let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let text = |line: Result<Option<HeaderValue>, _>| line.unwrap().unwrap();
+        assert_eq!(text(methods(&list(&["PUT", "GET", "PUT"]))), "PUT, GET");
+        assert_eq!(text(request_fields(&list(&["X-A", "x-a", "Origin"]), false)), "X-A, Origin");
+        assert_eq!(text(exposed_fields(&list(&["ETag", "etag"]), false)), "ETag");
+        assert_eq!(text(exposed_fields(&list(&["*", "ETag"]), true)), "*, ETag");
+        assert_eq!(request_fields(&[], true).unwrap(), None);
+        assert_eq!(exposed_fields(&[], false).unwrap(), None);
     }
 
     #[test]
@@ -246,7 +254,10 @@ mod tests {
             (request_field_fault, "Access-Control-Allow-Origin", Some(Kind::WrongDirection)),
             (exposed_field_fault, "ETag", None),
             (exposed_field_fault, "Set-Cookie", Some(Kind::Forbidden)),
-            (exposed_field_fault, "User-Agent", Some(Kind::WrongDirection)),
+            (exposed_field_fault, "Authorization", None),
+            (exposed_field_fault, "User-Agent", None),
+            (exposed_field_fault, "ORIGIN", Some(Kind::WrongDirection)),
+            (exposed_field_fault, "Access-Control-Max-Age", Some(Kind::WrongDirection)),
             (exposed_field_fault, "X Y", Some(Kind::NotAToken)),
         ] {
             assert_eq!(fault(name), kind, "{name}");

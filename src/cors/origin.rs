@@ -1,5 +1,7 @@
 //! A serialized origin, parsed: the text that a browser will send, byte for byte.
 
+use std::net::Ipv4Addr;
+
 use http::HeaderValue;
 use url::{Host, ParseError, Url};
 
@@ -7,6 +9,9 @@ use crate::cors::problem::CorsPolicyProblemKind as Kind;
 
 /// `https://` + 253 bytes of host name (RFC 1035, 2.3.4) + `:65535`.
 const MAX_LENGTH: usize = 267;
+
+/// A host name (RFC 1035, 2.3.4).
+const MAX_HOST: usize = 253;
 
 /// A label of a host name (RFC 1035, 2.3.4).
 const MAX_LABEL: usize = 63;
@@ -65,7 +70,7 @@ impl Origin {
         }
         let (host, port) = split_port(rest)?;
         let host = parse_host(host)?;
-        check_port(port, scheme)?;
+        check_port(port, Some(scheme.default_port()))?;
         let value = HeaderValue::from_str(text).map_err(|_| Kind::NotPrintableAscii)?;
         Ok(Self { value, scheme, host })
     }
@@ -88,14 +93,32 @@ impl Origin {
         self.value
     }
 
+    /// The host, if it is a name.
+    #[cfg(feature = "subdomains")]
+    pub(super) fn name(&self) -> Option<&str> {
+        match &self.host {
+            Host::Domain(name) => Some(name),
+            Host::Ipv4(_) | Host::Ipv6(_) => None,
+        }
+    }
+
     /// http, on a host that a browser may reach over a network (Secure Contexts, 3.1).
     pub(super) fn is_insecure(&self) -> bool {
-        self.scheme == Scheme::Http
-            && match &self.host {
-                Host::Ipv4(address) => !address.is_loopback(),
-                Host::Ipv6(address) => !address.is_loopback(),
-                Host::Domain(name) => name != "localhost" && !name.ends_with(".localhost"),
+        self.scheme == Scheme::Http && !is_loopback(&self.host)
+    }
+
+    /// Whether the host is one that only its own network reaches, where https is seldom to be had.
+    pub(super) fn is_in_private_network(&self) -> bool {
+        match &self.host {
+            Host::Ipv4(address) => is_private(*address),
+            Host::Ipv6(address) => match address.to_ipv4_mapped() {
+                Some(address) => is_private(address),
+                None => address.is_unique_local() || address.is_unicast_link_local(),
+            },
+            Host::Domain(name) => {
+                !name.contains('.') || PRIVATE_ENDS.iter().any(|end| name.ends_with(end))
             }
+        }
     }
 
     /// The same origin with https instead of http.
@@ -104,13 +127,35 @@ impl Origin {
     }
 }
 
+fn is_loopback(host: &Host) -> bool {
+    match host {
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())
+        }
+        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
+/// RFC 1918, RFC 3927, and the shared space of RFC 6598.
+fn is_private(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    address.is_private() || address.is_link_local() || (first == 100 && (64..128).contains(&second))
+}
+
+/// Names that no public server has: RFC 6762, RFC 8375, RFC 6761, and what ICANN keeps free.
+const PRIVATE_ENDS: [&str; 7] =
+    [".local", ".home.arpa", ".internal", ".test", ".lan", ".home", ".corp"];
+
 /// The origins that whoever wrote `text` meant, if that is clear: what quotes, commas, a path or
 /// another way of writing the host hid.
 pub(super) fn corrected(text: &str) -> Vec<String> {
+    // With one scheme in the text, what has none is no origin but the rest of a path or a query.
+    let one = if text.contains("://") { of_web } else { corrected_one };
     let of_list: Option<Vec<_>> = text
         .split([' ', '\t', '\r', '\n', ',', ';'])
         .filter(|piece| !piece.is_empty())
-        .map(corrected_one)
+        .map(one)
         .collect();
     match of_list {
         Some(origins) => origins,
@@ -119,8 +164,27 @@ pub(super) fn corrected(text: &str) -> Vec<String> {
 }
 
 fn corrected_one(text: &str) -> Option<String> {
+    of_web(text).or_else(|| with_scheme(unwrapped(text)))
+}
+
+/// Without the quotes and the space around it.
+fn unwrapped(text: &str) -> &str {
     let is_wrapping = |c: char| "\"'`<>\u{feff}".contains(c) || c.is_whitespace() || c.is_control();
-    let mut url = Url::parse(text.trim_matches(is_wrapping)).ok()?;
+    text.trim_matches(is_wrapping)
+}
+
+/// With https, or on loopback http, where the scheme was left out.
+fn with_scheme(text: &str) -> Option<String> {
+    let authority = text.strip_prefix("//").unwrap_or(text);
+    let has_scheme = authority.contains("://") || authority.starts_with(['/', ':', '.']);
+    let secure = of_web(&format!("https://{authority}")).filter(|_| !has_scheme)?;
+    let plain = of_web(&format!("http://{authority}"))?;
+    let is_local = Origin::parse(&plain).is_ok_and(|origin| is_loopback(&origin.host));
+    Some(if is_local { plain } else { secure })
+}
+
+fn of_web(text: &str) -> Option<String> {
+    let mut url = Url::parse(unwrapped(text)).ok()?;
     let name = url.host_str()?.trim_end_matches('.').to_owned();
     url.set_host(Some(&name)).ok()?;
     Origin::of_url(url.as_str()).ok().map(|origin| origin.to_text())
@@ -142,10 +206,11 @@ fn split_port(rest: &str) -> Result<(&str, Option<&str>), Kind> {
     }
 }
 
-fn check_port(port: Option<&str>, scheme: Scheme) -> Result<(), Kind> {
+/// Whether a port is written as browsers write it; the scheme's default they leave out.
+pub(super) fn check_port(port: Option<&str>, default: Option<u16>) -> Result<(), Kind> {
     let Some(text) = port else { return Ok(()) };
     match text.parse::<u16>() {
-        Ok(port) if port == scheme.default_port() => Err(Kind::DefaultPort),
+        Ok(port) if Some(port) == default => Err(Kind::DefaultPort),
         // "+8080" and "08080" are numbers, but not what a browser writes.
         Ok(port) if port > 0 && port.to_string() == text => Ok(()),
         _ => Err(Kind::Port),
@@ -153,6 +218,9 @@ fn check_port(port: Option<&str>, scheme: Scheme) -> Result<(), Kind> {
 }
 
 fn parse_host(text: &str) -> Result<Host, Kind> {
+    if text.len() > MAX_HOST {
+        return Err(Kind::TooLong);
+    }
     if !text.starts_with('[') {
         check_labels(text)?;
     }
@@ -220,7 +288,12 @@ mod tests {
             ("a://b", Kind::Scheme, ""),
             ("://b", Kind::NotSchemeAndHost, ""),
             ("", Kind::NotSchemeAndHost, ""),
-            ("app.example.com", Kind::NotSchemeAndHost, ""),
+            ("app.example.com", Kind::NotSchemeAndHost, "https://app.example.com"),
+            ("app.example.com:8443/a", Kind::NotSchemeAndHost, "https://app.example.com:8443"),
+            ("localhost:3000", Kind::NotSchemeAndHost, "http://localhost:3000"),
+            ("[::1]:3000", Kind::NotSchemeAndHost, "http://[::1]:3000"),
+            ("//app.example.com", Kind::NotSchemeAndHost, "https://app.example.com"),
+            ("*.example.com", Kind::NotSchemeAndHost, ""),
             ("https://a.example/?x=1,2", Kind::MoreThanOrigin, "https://a.example"),
             (
                 "https://a.example/,https://b.example:444",
@@ -245,7 +318,8 @@ mod tests {
             (true, "http://notlocalhost"),
             (true, "http://localhost.example"),
             (true, "http://128.0.0.1"),
-            (true, "http://[::ffff:7f00:1]"),
+            (false, "http://[::ffff:7f00:1]"),
+            (true, "http://[::ffff:a00:1]"),
         ] {
             assert_eq!(Origin::parse(text).unwrap().is_insecure(), insecure, "{text}");
         }

@@ -34,6 +34,7 @@ pub struct CorsPolicyProblem {
     kind: CorsPolicyProblemKind,
     value: String,
     corrected: Vec<String>,
+    advice: Option<&'static str>,
 }
 
 /// The setting that a [`CorsPolicyProblem`] is about.
@@ -50,6 +51,10 @@ pub enum CorsPolicySetting {
     ExposeHeaders,
     /// [`max_age`](crate::CorsPolicyBuilder::max_age).
     MaxAge,
+    /// [`app_origins`](crate::CorsPolicyBuilder::app_origins).
+    AppOrigins,
+    /// [`subdomains_of`](crate::CorsPolicyBuilder::subdomains_of), with feature `subdomains`.
+    SubdomainsOf,
 }
 
 /// What is wrong with a value.
@@ -58,7 +63,7 @@ pub enum CorsPolicySetting {
 pub enum CorsPolicyProblemKind {
     /// The list is empty.
     Missing,
-    /// More than 1,024 server urls.
+    /// More than 65,535 server urls and origins of apps.
     TooMany,
     /// Longer than any origin can be.
     TooLong,
@@ -70,7 +75,7 @@ pub enum CorsPolicyProblemKind {
     NotPrintableAscii,
     /// Not of the form `scheme://host`.
     NotSchemeAndHost,
-    /// A scheme other than http and https.
+    /// Not http or https in a server url; one of the web, or of no origin, in that of an app.
     Scheme,
     /// A slash, path, query, fragment or userinfo, which no origin has.
     MoreThanOrigin,
@@ -92,16 +97,15 @@ pub enum CorsPolicyProblemKind {
     DefaultPort,
     /// http on a host that is not loopback: whoever is on the network speaks for that page.
     Insecure,
-    /// The same value twice.
-    Duplicate,
+    /// A host whose subdomains are not all of one owner: an address, a single label, a public
+    /// suffix, or a host that has one below it.
+    SharedSubdomains,
     /// Not a method or field name (RFC 9110, 5.6.2 "Tokens").
     NotAToken,
     /// A known method, or a host name, in another case than the one that browsers send.
     Case,
     /// A method or field name that Fetch forbids, so that listing it has no effect.
     Forbidden,
-    /// A value that the contract names is not in the list.
-    ContractValueMissing,
     /// A field of responses among those of requests, or the reverse.
     WrongDirection,
     /// Not whole seconds, or more than 86,400 of them.
@@ -115,7 +119,7 @@ impl CorsPolicyError {
         Self { problems }
     }
 
-    /// Every problem, in the order of the settings; there is at least one.
+    /// Returns every problem, in the order of the settings; there is at least one.
     pub fn problems(&self) -> &[CorsPolicyProblem] {
         &self.problems
     }
@@ -148,7 +152,7 @@ impl CorsPolicyProblem {
         kind: CorsPolicyProblemKind,
         value: impl Into<String>,
     ) -> Self {
-        Self { setting, kind, value: value.into(), corrected: Vec::new() }
+        Self { setting, kind, value: value.into(), corrected: Vec::new(), advice: None }
     }
 
     pub(super) fn with_corrected(mut self, corrected: Vec<String>) -> Self {
@@ -156,32 +160,45 @@ impl CorsPolicyProblem {
         self
     }
 
-    /// The setting that the value was given to.
+    pub(super) fn with_advice(mut self, advice: Option<&'static str>) -> Self {
+        self.advice = advice;
+        self
+    }
+
+    /// Returns the setting that the value was given to.
     pub fn setting(&self) -> CorsPolicySetting {
         self.setting
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     pub fn kind(&self) -> CorsPolicyProblemKind {
         self.kind
     }
 
-    /// The value as it was given; for a value that is missing, that value.
+    /// Returns the value as it was given; of a list without values, the empty text.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// What to write instead, where that is known: one value, or several if a list was given as
-    /// one text.
+    /// Returns what to write instead, where that is known: one value, or several if a list was
+    /// given as one text.
+    ///
+    /// A policy with these values in the place of [`value`](Self::value) is accepted, if
+    /// [`advice`](Self::advice) asks for nothing else.
     pub fn corrected(&self) -> &[String] {
         &self.corrected
+    }
+
+    /// Returns what else is needed, or what there is instead, where another value is not enough.
+    pub fn advice(&self) -> Option<&str> {
+        self.advice
     }
 }
 
 impl fmt::Display for CorsPolicyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.setting)?;
-        if !self.value.is_empty() || self.kind == CorsPolicyProblemKind::NotAToken {
+        if self.kind != CorsPolicyProblemKind::Missing {
             write!(f, "{} ", Quoted(&self.value))?;
         }
         write!(f, "{}", self.kind)?;
@@ -189,6 +206,9 @@ impl fmt::Display for CorsPolicyProblem {
         for value in &self.corrected {
             write!(f, "{separator}{}", Quoted(value))?;
             separator = ", ";
+        }
+        if let Some(advice) = self.advice {
+            write!(f, "; {advice}")?;
         }
         Ok(())
     }
@@ -220,6 +240,8 @@ impl fmt::Display for CorsPolicySetting {
             Self::AllowHeaders => "allow_headers",
             Self::ExposeHeaders => "expose_headers",
             Self::MaxAge => "max_age",
+            Self::AppOrigins => "app_origins",
+            Self::SubdomainsOf => "subdomains_of",
         })
     }
 }
@@ -228,13 +250,13 @@ impl fmt::Display for CorsPolicyProblemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "at least one value is needed",
-            Self::TooMany => "are more than 1,024",
+            Self::TooMany => "are more than 65,535",
             Self::TooLong => "is longer than any origin",
             Self::Wildcard => "means nothing where credentials are included; list the values",
             Self::NullOrigin => "is the origin of every sandboxed frame",
             Self::NotPrintableAscii => "has white space, control or non-ASCII characters",
             Self::NotSchemeAndHost => "is not of the form scheme://host",
-            Self::Scheme => "has another scheme than https and http",
+            Self::Scheme => "has a scheme that is not allowed here",
             Self::MoreThanOrigin => "has more than scheme, host and port",
             Self::Host => "has no valid host name",
             Self::Ipv4 => "has no valid IPv4 address, and ends in a number",
@@ -245,11 +267,10 @@ impl fmt::Display for CorsPolicyProblemKind {
             Self::Port => "has no valid port",
             Self::DefaultPort => "never matches, browsers leave a default port out",
             Self::Insecure => "is http and not loopback",
-            Self::Duplicate => "is there twice",
+            Self::SharedSubdomains => "has subdomains that belong to others",
             Self::NotAToken => "is not a name",
             Self::Case => "never matches, origins and methods are case-sensitive",
             Self::Forbidden => "is forbidden by the Fetch standard, listing it has no effect",
-            Self::ContractValueMissing => "is missing, the contract names it",
             Self::WrongDirection => "has no meaning in this direction",
             Self::OutOfRange => "is not a number of whole seconds from 0 to 86,400",
         })

@@ -45,17 +45,23 @@ impl CorsPolicySource {
     /// Writes what was decided onto a response's head; the status is that of the response.
     #[inline]
     pub(crate) fn write(&self, answer: &CorsAnswer, status: StatusCode, headers: &mut HeaderMap) {
-        match (answer.held(), self.fixed(answer.policy())) {
-            (Some(lines), _) => lines.write(answer, status, headers),
-            (None, Some(lines)) => lines.write(answer, status, headers),
-            (None, None) => {}
+        let lines = match answer.kept() {
+            Some(lines) => Some(lines),
+            None => self.fixed(answer.policy()).map(Arc::as_ref),
+        };
+        if let Some(lines) = lines {
+            lines.write(answer, status, headers);
         }
     }
 
     /// The same decision, for who has not the source when the response comes.
     #[inline]
-    pub(super) fn decide_and_hold<B>(&self, request: &Request<B>) -> CorsAnswer {
-        self.decide(request).holding(|policy| self.fixed(policy).map(Arc::clone))
+    pub(super) fn decide_to_keep<B>(&self, request: &Request<B>) -> CorsAnswer {
+        let answer = self.decide(request);
+        match self.fixed(answer.policy()) {
+            Some(lines) => answer.keeping(Arc::clone(lines)),
+            None => answer,
+        }
     }
 
     #[inline]

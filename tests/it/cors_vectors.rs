@@ -100,6 +100,10 @@ const EXCLUDED_BY_TYPES: [&str; 4] = [
     "urls-absent",      // `builder` takes the list as its argument
 ];
 
+/// Counts of the file that hold the contract's lists to be a minimum, which they no longer are.
+const WHOLE_LISTS: [(&str, usize); 3] =
+    [("methods-comma", 1), ("methods-star", 1), ("many-bad", 5)];
+
 fn file() -> File {
     serde_json::from_str(include_str!("vectors/cors.json")).unwrap()
 }
@@ -240,7 +244,8 @@ fn folded(names: BTreeSet<String>) -> BTreeSet<String> {
 #[test]
 fn every_configuration_to_accept_is_accepted() {
     for Valid { name, config } in file().valid_configs {
-        assert!(config.build().is_ok(), "{name}");
+        let built = config.build();
+        assert!(built.is_ok(), "{name}: {}", built.unwrap_err());
     }
 }
 
@@ -252,7 +257,9 @@ fn every_configuration_to_reject_is_rejected_for_its_reason() {
         if name == "many-bad" {
             // Without its max_age of -2, which no `Duration` is.
             config.as_object_mut().unwrap().remove("max_age");
-            error_count = 10;
+        }
+        if let Some((_, count)) = WHOLE_LISTS.iter().find(|(known, _)| *known == name) {
+            error_count = *count;
         }
         let Ok(config) = serde_json::from_value::<Config>(config) else {
             excluded.push(name);
@@ -298,20 +305,12 @@ fn words(problem: &CorsPolicyProblem) -> String {
         (_, Kind::Port) => "port",
         (_, Kind::DefaultPort) => "default_port",
         (_, Kind::Insecure) => "insecure",
-        (_, Kind::Duplicate) => "duplicate",
         (_, Kind::NotAToken) => "invalid",
         (_, Kind::Case) => "case",
         (_, Kind::Forbidden) => "forbidden",
         (_, Kind::OutOfRange) => "range",
         (Setting::ExposeHeaders, Kind::WrongDirection) => "no place in a response",
         (_, Kind::WrongDirection) => "response header",
-        (Setting::AllowMethods, Kind::ContractValueMissing) => {
-            return format!("{setting}: contract method {} missing", problem.value());
-        }
-        (_, Kind::ContractValueMissing) => {
-            let name = problem.value().to_ascii_lowercase();
-            return format!("{setting}: contract header {name} missing");
-        }
         (_, other) => panic!("no words for {other:?}"),
     };
     format!("{setting}: {kind}")
