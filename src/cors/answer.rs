@@ -70,8 +70,14 @@ enum Kept {
     /// The policy of the moment.
     Policy(Decided, Arc<CorsHeaders>),
     /// The request's own origin, which a pattern admits.
-    Origin(Decided, Box<HeaderValue>),
-    Both(Decided, Box<(Arc<CorsHeaders>, HeaderValue)>),
+    Origin(Decided, Box<ByPattern>),
+}
+
+#[derive(Debug)]
+struct ByPattern {
+    origin: HeaderValue,
+    /// The policy of the moment, if it is kept.
+    lines: Option<Arc<CorsHeaders>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +118,10 @@ impl CorsHeaders {
             None => Kept::Nothing(decided(0)),
             // The last index is not in use: there are at most 65,535 origins.
             Some(Admitted::Listed(index)) => Kept::Nothing(decided(index.saturating_add(1))),
-            Some(Admitted::ByPattern(origin)) => Kept::Origin(decided(0), Box::new(origin.clone())),
+            Some(Admitted::ByPattern(origin)) => {
+                let kept = ByPattern { origin: origin.clone(), lines: None };
+                Kept::Origin(decided(0), Box::new(kept))
+            }
         })
     }
 
@@ -161,9 +170,9 @@ impl CorsAnswer {
     #[inline]
     pub(super) fn kept(&self) -> Option<&CorsHeaders> {
         match &self.0 {
-            Kept::Nothing(_) | Kept::Origin(..) => None,
+            Kept::Nothing(_) => None,
             Kept::Policy(_, lines) => Some(lines),
-            Kept::Both(_, kept) => Some(&kept.0),
+            Kept::Origin(_, kept) => kept.lines.as_deref(),
         }
     }
 
@@ -178,28 +187,21 @@ impl CorsAnswer {
     fn own_origin(&self) -> Option<&HeaderValue> {
         match &self.0 {
             Kept::Nothing(_) | Kept::Policy(..) => None,
-            Kept::Origin(_, origin) => Some(origin),
-            Kept::Both(_, kept) => Some(&kept.1),
+            Kept::Origin(_, kept) => Some(&kept.origin),
         }
     }
 
     #[inline]
     fn decided(&self) -> Decided {
         match self.0 {
-            Kept::Nothing(decided)
-            | Kept::Policy(decided, _)
-            | Kept::Origin(decided, _)
-            | Kept::Both(decided, _) => decided,
+            Kept::Nothing(decided) | Kept::Policy(decided, _) | Kept::Origin(decided, _) => decided,
         }
     }
 
     #[inline]
     fn decided_mut(&mut self) -> &mut Decided {
         match &mut self.0 {
-            Kept::Nothing(decided)
-            | Kept::Policy(decided, _)
-            | Kept::Origin(decided, _)
-            | Kept::Both(decided, _) => decided,
+            Kept::Nothing(decided) | Kept::Policy(decided, _) | Kept::Origin(decided, _) => decided,
         }
     }
 
@@ -223,9 +225,11 @@ impl CorsAnswer {
     #[inline]
     pub(super) fn keeping(self, lines: Arc<CorsHeaders>) -> Self {
         Self(match self.0 {
-            Kept::Nothing(decided) => Kept::Policy(decided, lines),
-            Kept::Origin(decided, origin) => Kept::Both(decided, Box::new((lines, *origin))),
-            kept => kept,
+            Kept::Nothing(decided) | Kept::Policy(decided, _) => Kept::Policy(decided, lines),
+            Kept::Origin(decided, mut kept) => {
+                kept.lines = Some(lines);
+                Kept::Origin(decided, kept)
+            }
         })
     }
 }

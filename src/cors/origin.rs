@@ -177,7 +177,8 @@ fn unwrapped(text: &str) -> &str {
 fn with_scheme(text: &str) -> Option<String> {
     let authority = text.strip_prefix("//").unwrap_or(text);
     let has_scheme = authority.contains("://") || authority.starts_with(['/', ':', '.']);
-    let secure = of_web(&format!("https://{authority}")).filter(|_| !has_scheme)?;
+    let is_host = authority.contains(['.', ':']) || authority == "localhost";
+    let secure = of_web(&format!("https://{authority}")).filter(|_| is_host && !has_scheme)?;
     let plain = of_web(&format!("http://{authority}"))?;
     let is_local = Origin::parse(&plain).is_ok_and(|origin| is_loopback(&origin.host));
     Some(if is_local { plain } else { secure })

@@ -17,6 +17,7 @@ const MAX_ORIGINS: usize = 65_535;
 
 const PATTERN: &str = "a pattern is no origin: write each origin, or see subdomains_of for all hosts \
     below one and any_loopback_port for local ports";
+const BASE: &str = "a pattern is no origin: write the host below which all are allowed";
 const ANYONE: &str = "a pattern is no origin: for every page, without credentials, there is \
     CorsPolicy::public()";
 const PRIVATE: &str = "over plain http in a private network it is allowed by \
@@ -86,6 +87,7 @@ fn parsed(origins: &[String]) -> Vec<Origin> {
 fn advice(setting: Setting, kind: Kind, text: &str) -> Option<&'static str> {
     match kind {
         Kind::Wildcard if setting == Setting::ServerUrls => Some(ANYONE),
+        _ if text.contains('*') && setting == Setting::SubdomainsOf => Some(BASE),
         _ if text.contains('*') => Some(PATTERN),
         Kind::Scheme if app_origin::is_app_scheme(text) => Some(APP),
         Kind::NullOrigin | Kind::Scheme => Some(NO_ORIGIN),
