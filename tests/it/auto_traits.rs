@@ -31,14 +31,19 @@ fn is_error<T: Error + Send + Sync + Unpin + Display + 'static>() {}
 fn values_are_send_sync_unpin_clone_and_debug() {
     is_value::<ApiError>();
     is_value::<Cause>();
+    is_value::<CorsPathPolicy>();
     is_value::<CorsPolicy>();
     is_value::<CorsPolicyBuilder>();
+    is_value::<CorsPolicyByPath>();
+    is_value::<CorsPathError>();
     is_value::<CorsPolicyError>();
     is_value::<CorsPolicyHandle>();
     is_value::<CorsPolicyProblem>();
     is_value::<CorsPolicyProblemKind>();
     is_value::<CorsPolicySetting>();
     is_value::<CorsPolicySource>();
+    is_value::<PublicCorsPolicyBuilder>();
+    is_value::<RequestOrigin>();
     is_value::<OriginHeader>();
     is_value::<Envelope>();
     is_value::<EnvelopeFormat>();
@@ -69,6 +74,7 @@ fn layers_are_values() {
 fn errors_are_errors_and_reports_are_copied() {
     is_error::<ApiError>();
     is_error::<BodyError>();
+    is_error::<CorsPathError>();
     is_error::<CorsPolicyError>();
     is_error::<MethodGuardError>();
     is_error::<PublicUrlError>();

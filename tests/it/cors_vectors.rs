@@ -210,17 +210,18 @@ fn browser_allows<B>(asked: &HeaderMap, response: &Response<B>, preflight: bool)
         lines.collect::<Vec<_>>().join(separator)
     };
     let origin = text("origin", ", ");
+    let mut page = Fetch { origin, method: Method::GET, headers: Vec::new(), credentials: true };
     if !preflight {
-        return !asked.contains_key("origin") || fetch::cors_check(&origin, response.headers());
+        return !asked.contains_key("origin") || fetch::cors_check(&page, response.headers());
     }
-    let Ok(method) = Method::from_bytes(text("access-control-request-method", ", ").as_bytes())
-    else {
-        return false;
-    };
+    let method = text("access-control-request-method", ", ");
+    match Method::from_bytes(method.as_bytes()) {
+        Ok(method) => page.method = method,
+        Err(_) => return false,
+    }
     let names = text("access-control-request-headers", ",").to_ascii_lowercase();
     let names: Vec<_> = members(&names).into_iter().collect();
-    let asked = Fetch { origin, method, headers: Vec::new() };
-    fetch::preflight_allows(&asked, &names, response)
+    fetch::preflight_allows(&page, &names, response)
 }
 
 fn one_line(headers: &HeaderMap, field: &str) -> Option<String> {

@@ -1,6 +1,6 @@
 //! What a browser does with CORS, written from the Fetch standard and from RFC 9111, not from the layer.
 //!
-//! The section names are Fetch's. Credentials are always included, as the contract's pages do.
+//! The section names are Fetch's.
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 
@@ -12,6 +12,8 @@ pub struct Fetch {
     pub method: Method,
     /// Names of the request headers that the page sets.
     pub headers: Vec<String>,
+    /// Whether the page includes credentials, as the contract's pages do.
+    pub credentials: bool,
 }
 
 /// What became of it.
@@ -36,10 +38,11 @@ pub fn fetch<B>(asked: &Fetch, mut send: impl FnMut(Request<()>) -> Response<B>)
     }
     let request = Request::builder().method(&asked.method).header("origin", &asked.origin);
     let response = send(request.body(()).unwrap());
-    if !cors_check(&asked.origin, response.headers()) {
+    if !cors_check(asked, response.headers()) {
         return Outcome::Unreadable;
     }
-    // "CORS-exposed header-name list": `*` is a name where credentials are included.
+    // "CORS-exposed header-name list": `*` is every name, and only where credentials are not
+    // included; here it stands for itself.
     let exposed = extract(response.headers(), "access-control-expose-headers").unwrap_or_default();
     Outcome::Readable(exposed)
 }
@@ -58,7 +61,7 @@ fn preflight(asked: &Fetch, unsafe_names: &[String]) -> Request<()> {
 /// "CORS-preflight fetch", step 7.
 pub fn preflight_allows<B>(asked: &Fetch, unsafe_names: &[String], answer: &Response<B>) -> bool {
     let headers = answer.headers();
-    if !cors_check(&asked.origin, headers) || !answer.status().is_success() {
+    if !cors_check(asked, headers) || !answer.status().is_success() {
         return false;
     }
     let (Some(methods), Some(names)) = (
@@ -67,15 +70,27 @@ pub fn preflight_allows<B>(asked: &Fetch, unsafe_names: &[String], answer: &Resp
     ) else {
         return false;
     };
-    let is_listed = |name: &String| names.iter().any(|listed| listed.eq_ignore_ascii_case(name));
-    (is_safelisted(&asked.method) || methods.iter().any(|listed| listed == asked.method.as_str()))
+    let any = |list: &[String]| !asked.credentials && list.iter().any(|listed| listed == "*");
+    let is_listed = |name: &String| {
+        // "CORS non-wildcard request-header name".
+        let by_wildcard = any(&names) && name != "authorization";
+        by_wildcard || names.iter().any(|listed| listed.eq_ignore_ascii_case(name))
+    };
+    let method = asked.method.as_str();
+    (is_safelisted(&asked.method) || methods.iter().any(|listed| listed == method) || any(&methods))
         && unsafe_names.iter().all(is_listed)
 }
 
 /// "CORS check".
-pub fn cors_check(origin: &str, headers: &HeaderMap) -> bool {
-    combined(headers, "access-control-allow-origin").is_some_and(|allowed| allowed == origin)
-        && combined(headers, "access-control-allow-credentials").is_some_and(|c| c == "true")
+pub fn cors_check(asked: &Fetch, headers: &HeaderMap) -> bool {
+    let Some(allowed) = combined(headers, "access-control-allow-origin") else {
+        return false;
+    };
+    if !asked.credentials && allowed == "*" {
+        return true;
+    }
+    let credentials = combined(headers, "access-control-allow-credentials");
+    allowed == asked.origin && (!asked.credentials || credentials.is_some_and(|c| c == "true"))
 }
 
 /// "get": all lines of that name as one, joined by a comma and a space.
