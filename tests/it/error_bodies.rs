@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use tower::Layer;
 use tower_contract::{
-    ApiError, ErrorBodyLayer, KeepBody, ProblemDetailsFormat, WrappedEnvelopeFormat,
+    ApiError, ErrorBodyLayer, ErrorFormat, KeepBody, Occurrence, ProblemDetailsFormat,
+    WrappedEnvelopeFormat,
 };
 
 use crate::support::{all, answering, ask, contract, response};
@@ -136,4 +137,24 @@ fn the_other_formats_say_the_same() {
         problem.body(),
         r#"{"title":"Not Found","status":404,"detail":"No resource exists at this URI.","instance":"/x","code":4041,"http_method":"GET"}"#
     );
+}
+
+/// Writes nothing.
+#[derive(Clone)]
+struct Silent;
+
+impl ErrorFormat for Silent {
+    fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static("text/silent")
+    }
+
+    fn write(&self, _: &Occurrence<'_>, _: &mut Vec<u8>) {}
+}
+
+#[test]
+fn a_format_that_writes_nothing_is_replaced_by_the_built_in_one() {
+    let sent = ask(contract().format(Silent).layer(answering(|_| response("404"))), "GET /x");
+    assert_eq!(all(&sent, "content-type"), ["application/json"]);
+    let envelope: tower_contract::Envelope = serde_json::from_slice(sent.body()).unwrap();
+    assert_eq!(envelope.code, 404);
 }

@@ -80,6 +80,41 @@ fn a_panic_at_any_poll_is_500_and_the_future_is_dropped_at_once() {
     }
 }
 
+/// A future that is ready at once and tells when it is dropped.
+struct AtOnce {
+    output: Option<Result<Answer, BoxError>>,
+    dropped: Arc<AtomicBool>,
+}
+
+impl Future for AtOnce {
+    type Output = Result<Answer, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(self.output.take().unwrap())
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        self.dropped.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_future_that_has_answered_or_failed_is_dropped_at_once() {
+    for fails in [false, true] {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&dropped);
+        let mut service = PanicToErrorLayer::new().layer(service_fn(move |_| {
+            let output = Some(if fails { Err("failed".into()) } else { Ok(response("200")) });
+            AtOnce { output, dropped: Arc::clone(&flag) }
+        }));
+        let mut future = task::spawn(service.call(request("GET /x")));
+        assert_eq!(assert_ready!(future.poll()).is_err(), fails);
+        assert!(dropped.load(Ordering::Relaxed), "before the future of the layer is, {fails}");
+    }
+}
+
 #[test]
 fn a_panic_in_call_is_500_and_the_next_request_is_answered() {
     let mut service = PanicToErrorLayer::new().layer(service_fn(|request: http::Request<_>| {
