@@ -1,5 +1,4 @@
-//! What the service answered, and what leaves the stack: one test for each case of the contract's
-//! table, under its name there.
+//! What the service answered, and what leaves the stack, case by case.
 
 use std::{
     sync::{Arc, Mutex},
@@ -43,7 +42,7 @@ fn assert_lacks(sent: &Response<Bytes>, secret: &str) {
 }
 
 #[test]
-fn unmatched_404() {
+fn a_404_that_nobody_wrote_has_an_envelope_and_is_not_stored() {
     let sent = check("GET /nope", "404", None);
     assert_eq!(all(&sent, "cache-control"), ["no-store"]);
 }
@@ -88,7 +87,7 @@ fn rejections_of_a_framework_are_told_in_its_words() {
 }
 
 #[test]
-fn panic_future_and_panic_in_call() {
+fn a_panic_in_call_or_in_the_future_is_500_and_told_to_the_hook_alone() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
     let panics = PanicToErrorLayer::new().on_panic(move |panic| {
@@ -113,7 +112,7 @@ fn panic_future_and_panic_in_call() {
 }
 
 #[test]
-fn err_elapsed() {
+fn a_limit_inside_that_passes_is_503_without_retry_after() {
     let service = ServiceBuilder::new()
         .layer(contract())
         .timeout(Duration::from_millis(1))
@@ -124,7 +123,7 @@ fn err_elapsed() {
 }
 
 #[test]
-fn err_unknown() {
+fn an_error_that_nothing_names_is_500_and_told_to_the_hook_alone() {
     let told = Arc::new(Mutex::new(String::new()));
     let log = Arc::clone(&told);
     let failing = service_fn(async |_| Err::<Response<Full<Bytes>>, _>(BoxError::from("boom")));
@@ -137,12 +136,12 @@ fn err_unknown() {
 }
 
 #[test]
-fn timeout_layer_408() {
+fn a_408_of_another_layer_stays_one() {
     check("GET /x", "408\ncontent-length: 0", None);
 }
 
 #[test]
-fn typed_4xx() {
+fn an_api_error_of_a_4xx_is_sent_in_its_own_words() {
     let declined = ApiError::new(StatusCode::PAYMENT_REQUIRED)
         .with_code(4020)
         .with_title("Card declined")
@@ -156,7 +155,7 @@ fn typed_4xx() {
 }
 
 #[test]
-fn typed_5xx_public() {
+fn an_api_error_of_a_5xx_is_sent_in_its_own_words() {
     let service = contract().layer(answering(|_| {
         let error = ApiError::unavailable().with_code(5031);
         let error = error.with_description("Maintenance until 10:00 UTC.");
@@ -194,7 +193,7 @@ content-type: application/json
 }
 
 #[test]
-fn html_404() {
+fn html_is_replaced_and_so_is_what_speaks_of_it() {
     let sent = check(
         "GET /x",
         "404\ncontent-type: text/html\netag: \"a\"\nlast-modified: Thu, 01 Jan 1970 00:00:00 \
@@ -206,7 +205,7 @@ fn html_404() {
 }
 
 #[test]
-fn json_other_shape() {
+fn json_of_another_shape_says_nothing() {
     for json in [
         "409\ncontent-type: application/json\n\n{\"error\":\"dup\"}",
         "409\ncontent-type: application/json\n\n[\"GET\",\"t\",\"d\",4020,\"/\"]",
@@ -219,7 +218,7 @@ fn json_other_shape() {
 }
 
 #[test]
-fn problem_json_bad_types() {
+fn problem_details_of_wrong_types_say_nothing() {
     check(
         "GET /x",
         "400\ncontent-type: application/problem+json\n\n{\"title\":5,\"detail\":[\"x\"],\
@@ -230,7 +229,7 @@ fn problem_json_bad_types() {
 
 #[test]
 fn a_body_that_cannot_be_read_whole_says_nothing() {
-    // oversize_text, endless_body, body_error, and a panic.
+    // Too long, endless, an error, a panic, and too many frames.
     static FRAME: [u8; 64 * 1024] = [b'x'; 64 * 1024];
     let frame: &[u8] = &FRAME;
     for (steps, polls) in [
@@ -260,7 +259,7 @@ fn a_body_that_cannot_be_read_whole_says_nothing() {
 }
 
 #[test]
-fn not_utf8() {
+fn a_text_that_is_not_utf_8_says_nothing() {
     let service = ErrorBodyLayer::new().layer(answering(|_| {
         response("400\ncontent-type: text/plain").map(|_| Full::from(&b"\xff\xfe"[..]))
     }));
@@ -269,7 +268,7 @@ fn not_utf8() {
 }
 
 #[test]
-fn bidi_and_line_separators() {
+fn bidi_characters_and_line_separators_become_spaces() {
     check(
         "GET /x",
         "400\ncontent-type: text/plain\n\na\u{202e}b\u{2028}c\u{7f}\u{0}d\u{feff}\u{2066}",
@@ -278,7 +277,7 @@ fn bidi_and_line_separators() {
 }
 
 #[test]
-fn untouched_statuses() {
+fn a_status_outside_400_to_599_passes_untouched() {
     for status in [101, 200, 204, 206, 301, 304, 399, 600] {
         let body = Script::new([Step::Data(b"as it is")]);
         let polled = Arc::clone(&body.polls);
@@ -303,7 +302,6 @@ fn untouched_statuses() {
 
 #[test]
 fn headers_that_speak_of_the_resource_are_kept() {
-    // multi_values, rate_limit_headers, range_416, upgrade_426
     for inner in [
         "401\nwww-authenticate: Basic\nwww-authenticate: Bearer\nset-cookie: a=1\nset-cookie: b=2",
         "429\nretry-after: 5\nratelimit: \"d\";r=0\nratelimit-policy: \"d\";q=9\n\
@@ -320,7 +318,7 @@ fn headers_that_speak_of_the_resource_are_kept() {
 }
 
 #[test]
-fn representation_headers() {
+fn headers_and_trailers_that_speak_of_the_old_body_are_removed() {
     let gone = "content-language content-location content-disposition content-md5 digest \
                 content-digest repr-digest trailer content-range accept-ranges";
     let kept = "link strict-transport-security x-request-id x-foo";
@@ -346,7 +344,7 @@ fn representation_headers() {
 }
 
 #[test]
-fn query_redaction() {
+fn the_query_is_dropped_and_only_kept_keys_are_shown() {
     let told = |layer: ErrorBodyLayer| {
         let service = layer.layer(answering(|_| response("404")));
         ask(service, "GET /x?token=s&page=2").into_body()
@@ -357,7 +355,7 @@ fn query_redaction() {
 }
 
 #[test]
-fn accept_ignored() {
+fn accept_changes_nothing() {
     for accept in ["", "\naccept: text/html", "\naccept: application/xml", "\naccept: */*;q=0"] {
         let sent = sent(&format!("GET /x{accept}"), "404");
         assert_error(&sent, 404, &envelope("GET", 404, &sentence(404), "/x"));
@@ -366,7 +364,7 @@ fn accept_ignored() {
 }
 
 #[test]
-fn cors() {
+fn cors_headers_stand_on_errors_from_inside_and_outside() {
     let origin = |response: &Response<_>| all(response, "access-control-allow-origin").len();
     let inside = ErrorBodyLayer::new()
         .layer(CorsContractLayer::new(policy()).layer(answering(|_| response("404"))));

@@ -43,7 +43,7 @@ where
 }
 
 #[tokio::test]
-async fn err_connect_refused() {
+async fn an_upstream_that_refuses_to_connect_is_502_without_its_address() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -55,7 +55,7 @@ async fn err_connect_refused() {
 }
 
 #[tokio::test]
-async fn err_incomplete_message() {
+async fn an_upstream_that_hangs_up_is_502() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

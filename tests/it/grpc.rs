@@ -402,7 +402,7 @@ fn what_tells_its_outcome_already_is_left_alone() {
 }
 
 #[test]
-fn case_54_a_404_of_grpc_becomes_a_code() {
+fn a_404_of_a_grpc_service_becomes_a_code() {
     let service = contract().layer(answering(|_| {
         let mut answer = status(404);
         let content_type = HeaderValue::from_static("application/grpc");

@@ -126,7 +126,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
     #[test]
-    fn status_never_changes(inner in foreign(400..=599), method in select(&["GET", "HEAD"][..])) {
+    fn the_status_never_changes(inner in foreign(400..=599), method in select(&["GET", "HEAD"][..])) {
         let sent = ask(contract().layer(always(&inner)), &format!("{method} /x"));
         prop_assert_eq!(sent.status(), inner.status());
         prop_assert_eq!(all(&sent, "content-type"), ["application/json"]);
@@ -145,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn mask_property(mut inner in foreign(500..=599), token in "[a-z0-9]{12}") {
+    fn nothing_of_a_foreign_5xx_is_sent(mut inner in foreign(500..=599), token in "[a-z0-9]{12}") {
         let text = format!("{token} {}", String::from_utf8_lossy(
             &block_on(inner.body().clone().collect()).unwrap().to_bytes(),
         ));
@@ -201,7 +201,7 @@ proptest! {
         }
     }
 
-    /// E6: whatever a text holds, it stays inside its member.
+    /// Whatever a text holds, it stays inside its member.
     #[test]
     fn a_text_never_leaves_its_member(
         before in "[ -~é\u{2028}\u{202e}\\\\\"]{0,20}", after in ".{0,20}", code in any::<u32>(),

@@ -34,7 +34,7 @@ fn get_alone() -> MethodGuardLayer {
     MethodGuardLayer::new([Method::GET])
 }
 
-// ===== M9: a refusal gives its reserved place back =====
+// ===== a refusal gives its reserved place back =====
 
 /// Of two clones with one place together, one refuses; then the other has the place, while the
 /// first is alive.
@@ -97,7 +97,7 @@ fn a_failure_gives_back_the_place_that_it_held() {
     }
 }
 
-// ===== X2: call only what answered poll_ready =====
+// ===== call only what answered poll_ready =====
 
 /// Panics if it is called without having been ready since the last call.
 struct Strict {

@@ -118,7 +118,7 @@ fn the_time_of_a_body_does_not_count() {
     });
 }
 
-// ===== T9: the timer =====
+// ===== the timer =====
 
 /// Without a runtime a timer cannot be made: that there is none shows that none is.
 #[test]
@@ -155,7 +155,7 @@ fn a_request_that_is_cancelled_leaves_no_timer() {
     });
 }
 
-// ===== T10, T11: odd limits =====
+// ===== odd limits =====
 
 #[test]
 fn a_limit_of_zero_refuses_unless_the_response_is_ready_at_once() {
@@ -236,7 +236,7 @@ fn the_content_of_the_request_is_handed_on_by_a_limit_for_each_request() {
     assert_eq!(ask(service, "POST /x\n\nhello").body(), "hello");
 }
 
-/// X4: after a poll by another task, it is that task which is woken.
+/// After a poll by another task, it is that task which is woken.
 #[test]
 fn who_polled_last_is_woken() {
     block_on(async {

@@ -89,7 +89,7 @@ async fn what_is_no_error_leaves_the_server_as_without_the_stack() {
 
 /// The documented gap: the server answers before it calls a service.
 #[tokio::test]
-async fn server_level_errors() {
+async fn what_hyper_refuses_by_itself_has_no_envelope() {
     let address = serve(stack().layer(service_fn(application))).await;
     let long = format!("GET /{} HTTP/1.1\nhost: a\n\n", "a".repeat(70_000));
     let many = format!("GET / HTTP/1.1\nhost: a\n{}\n", "x: y\n".repeat(200));

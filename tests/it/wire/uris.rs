@@ -39,7 +39,7 @@ async fn the_uri_is_the_path_of_every_form_of_target() {
 }
 
 #[tokio::test]
-async fn custom_method() {
+async fn a_method_of_its_own_is_repeated_up_to_32_bytes() {
     let address = serve(stack().layer(service_fn(application))).await;
     let (_, envelope) = told(address, "FOOBAR /status/405").await;
     assert_eq!(envelope.http_method, "FOOBAR");
@@ -49,7 +49,7 @@ async fn custom_method() {
 }
 
 #[tokio::test]
-async fn h1_h2_same_uri() {
+async fn both_versions_of_http_tell_the_same_uri() {
     let public: PublicUrl = "https://api.example.com/v1".parse().unwrap();
     for stack in [stack(), stack().public_url(public)] {
         let address = serve(stack.layer(service_fn(application))).await;
