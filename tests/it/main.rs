@@ -29,6 +29,7 @@ mod example;
 mod fetch;
 mod floors;
 mod foreign_bodies;
+mod fuzz_corpus;
 mod gateway;
 mod grpc;
 mod hyper_alone;
