@@ -4,54 +4,69 @@
 //! cargo run --example hyper
 //! ```
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    net::SocketAddr,
-    time::Duration,
-};
+#![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
+
+#[path = "shared/mod.rs"]
+mod shared;
+
+use std::{error::Error, net::SocketAddr, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
+use clap::Parser;
 use http::{Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    signal,
-    time::sleep,
-};
 use tower::{ServiceBuilder, service_fn};
 use tower_contract::{ApiError, ContractLayer, CorsPolicy, MethodGuardLayer, TimeoutLayer};
 
-/// How long a client may take to send the head of a request.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::shared::{Limits, Server, announce, command_line, listen};
+
+/// hyper without a framework, with one response contract on everything it answers
+#[derive(Debug, Parser)]
+#[command(name = "hyper")]
+struct Options {
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    limits: Limits,
+}
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let contract = contract()?;
-    let listener = TcpListener::bind(address()?).await?;
-    // Nobody may be reading: a closed standard output is no reason to stop.
-    let _ = writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?);
-
-    let connections = GracefulShutdown::new();
-    loop {
-        tokio::select! {
-            stream = accept(&listener) => serve(stream, &contract, &connections),
-            stop = signal::ctrl_c() => {
-                stop?;
-                break;
-            }
-        }
+async fn main() -> ExitCode {
+    let options = match command_line::options() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    match serve(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => command_line::ended_by(1, &error),
     }
-    // Requests in flight finish, on connections that take no further ones.
-    drop(listener);
-    connections.shutdown().await;
+}
+
+async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    let server = Server::new(&options.limits)?;
+    let listener = listen(options.listen).await?;
+    let service = ServiceBuilder::new().layer(contract()?).service(service_fn(hello));
+    welcome(listener.local_addr()?);
+    server.accept(listener, move |_client| service.clone());
+    server.until_stopped().await;
     Ok(())
+}
+
+fn welcome(address: SocketAddr) {
+    announce(format_args!(
+        "listening on http://{address}\n\
+         \n\
+         try:\n\
+         \x20 curl -i http://{address}/hello\n\
+         \x20 curl -i -d 'what comes in goes out' http://{address}/echo\n\
+         \x20 curl -i http://{address}/nowhere\n\
+         \x20 curl -i -X DELETE http://{address}/hello\n\
+         \n\
+         Ctrl-C stops; requests in flight finish."
+    ));
 }
 
 /// What every response promises, whatever happens in [`hello`].
@@ -75,50 +90,3 @@ async fn hello(request: Request<Incoming>) -> Result<Response<Content>, ApiError
 
 /// Any body whose data is `Bytes` will do; it need not be one that can be made empty.
 type Content = Either<Full<Bytes>, Incoming>;
-
-/// Serves one connection, HTTP/1.1 or HTTP/2, in a task of its own.
-fn serve(stream: TcpStream, contract: &ContractLayer, connections: &GracefulShutdown) {
-    // Without it, the last bytes of an answer can wait for 40 ms.
-    let _ = stream.set_nodelay(true);
-    let service = ServiceBuilder::new().layer(contract.clone()).service(service_fn(hello));
-    let connection = http()
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-        .into_owned();
-    let connection = connections.watch(connection);
-    tokio::spawn(async {
-        // Ends with an error when the client breaks off, and when a body that has begun fails.
-        let _ = connection.await;
-    });
-}
-
-/// hyper reads heads for ever unless it is given a limit, and a limit does nothing without a timer.
-fn http() -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
-    http.http2().timer(TokioTimer::new());
-    http
-}
-
-/// The next connection. A failure to accept one is not the end: often files have run out, for now.
-async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) => {
-                eprintln!("cannot accept a connection: {error}");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-/// `--listen ADDR`, or port 8080.
-fn address() -> Result<SocketAddr, Box<dyn Error>> {
-    let options: Vec<_> = std::env::args().skip(1).collect();
-    let options: Vec<_> = options.iter().map(String::as_str).collect();
-    match options.as_slice() {
-        [] => Ok(SocketAddr::from(([127, 0, 0, 1], 8080))),
-        ["--listen", address] => Ok(address.parse()?),
-        _ => Err("usage: hyper [--listen ADDR]".into()),
-    }
-}

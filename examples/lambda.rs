@@ -16,9 +16,15 @@
 //! cargo run --example lambda
 //! ```
 
+#![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
+
+#[path = "shared/command_line.rs"]
+mod command_line;
+
 use std::{error::Error, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
+use clap::Parser;
 use http::Response;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
@@ -26,21 +32,26 @@ use lambda_http::{Request, RequestExt, run_with_streaming_response, tower::servi
 use tower::ServiceBuilder;
 use tower_contract::{ApiError, ContractLayer, CorsPolicy};
 
+/// The function that AWS Lambda runs; it has no options
+#[derive(Debug, Parser)]
+#[command(name = "lambda")]
+struct Options {}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    if let Err(code) = command_line::options::<Options>() {
+        return code;
+    }
     // The runtime would panic over each of them.
     let missing: Vec<_> =
         VARIABLES.into_iter().filter(|name| std::env::var_os(name).is_none()).collect();
     if !missing.is_empty() {
-        eprintln!("error: not on Lambda, it sets {}", missing.join(", "));
-        return ExitCode::from(2);
+        let missing = missing.join(", ");
+        return command_line::ended_by(2, &format_args!("not on Lambda, it sets {missing}"));
     }
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => command_line::ended_by(1, &error),
     }
 }
 

@@ -14,47 +14,34 @@
 //!
 //! | file | what it tells |
 //! |---|---|
-//! | `main.rs` | the contract, and the server: HTTP/1.1 and HTTP/2 without TLS on one port |
-//! | `options.rs`, `stop.rs` | the command line; Ctrl-C |
+//! | `main.rs` | the contract, and how the parts are put together |
+//! | `options.rs` | the command line |
 //! | `forward.rs` | one request to the upstream, and its answer back |
 //! | `fields.rs` | the header fields that end at a gateway, and those that it adds |
 //! | `websocket.rs` | the one upgrade that passes |
 //! | `status_code.rs` | errors of an older API, with `--translate-status-code` |
+//! | `../shared/` | what the examples share: the server, HTTP/1.1 and HTTP/2 on one port |
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
 
 mod fields;
 mod forward;
 mod options;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod status_code;
-mod stop;
 mod websocket;
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    iter::successors,
-    net::SocketAddr,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{error::Error, io, iter::successors, net::SocketAddr, process::ExitCode};
 
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
 use tower::{Layer, service_fn};
 use tower_contract::{ApiError, Cause, ContractLayer, ErrorReport, PanicReport};
 
-use crate::{forward::Gateway, options::Options, stop::StopSignals};
-
-/// How long a client may take to send the head of a request.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    forward::Gateway,
+    options::Options,
+    shared::{Server, announce, command_line, listen},
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -64,10 +51,7 @@ async fn main() -> ExitCode {
     };
     match serve(&options).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => command_line::ended_by(1, &error),
     }
 }
 
@@ -90,85 +74,30 @@ fn clients_fault(error: &(dyn Error + 'static)) -> Option<ApiError> {
     first.is_user().then(ApiError::bad_request)
 }
 
-/// Serves until the first signal, then until the answers in flight have ended, or until the second.
 async fn serve(options: &Options) -> Result<(), io::Error> {
-    let mut signals = StopSignals::listen()?;
+    let server = Server::new(&options.limits)?;
     let listener = listen(options.listen).await?;
-    let server = Server {
-        contract: contract(options),
-        gateway: Gateway::new(options),
-        connections: GracefulShutdown::new(),
-    };
+    let (contract, gateway) = (contract(options), Gateway::new(options));
     welcome(listener.local_addr()?);
-    loop {
-        tokio::select! {
-            (stream, client) = accept(&listener) => server.connect(stream, client),
-            () = signals.next() => break,
-        }
-    }
-    drop(listener);
-    eprintln!("stopping; requests in flight finish, a second Ctrl-C ends them");
-    tokio::select! {
-        () = server.connections.shutdown() => {}
-        () = signals.next() => {}
-    }
+    // A layer costs each connection one reference count.
+    server.accept(listener, move |client| {
+        let gateway = gateway.clone();
+        contract.layer(service_fn(move |request| gateway.clone().forward(client.ip(), request)))
+    });
+    server.until_stopped().await;
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, io::Error> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| io::Error::other(format!("cannot listen on {address}: {error}")))
-}
-
-/// Nobody may be reading: a closed standard output is no reason to stop.
 fn welcome(address: SocketAddr) {
-    let _ = writeln!(io::stdout(), "listening on http://{address}");
-}
-
-/// The next connection. A failure to accept one is not the end: often files have run out, for now.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok(connection) => return connection,
-            Err(error) => {
-                eprintln!("cannot accept a connection: {error}");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Server {
-    contract: ContractLayer,
-    gateway: Gateway,
-    connections: GracefulShutdown,
-}
-
-impl Server {
-    /// Serves one connection, in a task of its own. A layer costs it one reference count.
-    fn connect(&self, stream: TcpStream, client: SocketAddr) {
-        let gateway = self.gateway.clone();
-        let service = service_fn(move |request| gateway.clone().forward(client.ip(), request));
-        let service = TowerToHyperService::new(self.contract.layer(service));
-        // Without it, the last bytes of an answer can wait for 40 ms.
-        let _ = stream.set_nodelay(true);
-        let connection =
-            http().serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = self.connections.watch(connection);
-        tokio::spawn(async {
-            // Ends with an error when the client breaks off, and when a body that has begun fails.
-            let _ = connection.await;
-        });
-    }
-}
-
-/// HTTP/1.1 and HTTP/2, told apart by the first bytes. hyper's limits need a timer, or do nothing.
-fn http() -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
-    http.http2().timer(TokioTimer::new());
-    http
+    announce(format_args!(
+        "listening on http://{address}\n\
+         \n\
+         try:\n\
+         \x20 curl -i http://{address}/\n\
+         \x20 curl -i -X TRACE http://{address}/\n\
+         \n\
+         What the upstream answers passes; if there is none, the first is a 502. Ctrl-C stops; requests in flight finish."
+    ));
 }
 
 // ===== the log: clients are told nothing of this =====

@@ -9,6 +9,8 @@ use http::{
 };
 use tower_contract::{CorsPolicy, CorsPolicyError, CorsPolicyProblem, PublicUrl};
 
+use crate::shared::{Limits, command_line};
+
 /// What the gateway is to do.
 #[derive(Debug)]
 pub struct Options {
@@ -18,6 +20,7 @@ pub struct Options {
     pub public_url: PublicUrl,
     pub timeout: Duration,
     pub translate_status_code: bool,
+    pub limits: Limits,
 }
 
 /// The same as the command line has it. All texts, so that a wrong one does not hide the next.
@@ -42,7 +45,7 @@ struct Flags {
     #[arg(long, value_name = "URL")]
     public_url: String,
 
-    /// How long the upstream may take to begin its answer: an integer and `ms`, `s` or `m`
+    /// How long the upstream may take to begin its answer: `500ms`, `2s`, `1m`
     #[arg(long, value_name = "DURATION", default_value = "2s")]
     timeout: String,
 
@@ -65,33 +68,17 @@ struct Flags {
     /// Read errors of the form `{"statusCode": n, "statusMessage": ".."}` into the contract's
     #[arg(long)]
     translate_status_code: bool,
+
+    #[command(flatten)]
+    limits: Limits,
 }
 
 impl Options {
     /// The options, or how the program ends instead: 0 after `--help`, 2 after what is wrong.
     pub fn from_command_line() -> Result<Self, ExitCode> {
-        let flags = Flags::try_parse().map_err(|error| {
-            if error.use_stderr() {
-                // Without the usage: what is wrong stands on the first line, up to a list of names.
-                let text = error.to_string();
-                let words: Vec<_> = text.lines().map_while(told).collect();
-                eprintln!("{}", words.join(" "));
-                ExitCode::from(2)
-            } else {
-                print!("{error}");
-                ExitCode::SUCCESS
-            }
-        })?;
-        flags.check().map_err(|problems| {
-            eprintln!("error: {problems}");
-            ExitCode::from(2)
-        })
+        let flags: Flags = command_line::options()?;
+        flags.check().map_err(|problems| command_line::ended_by(2, &problems))
     }
-}
-
-/// A line of clap's that tells the problem; the rest is advice.
-fn told(line: &str) -> Option<&str> {
-    (!line.is_empty()).then(|| line.trim())
 }
 
 impl Flags {
@@ -100,7 +87,8 @@ impl Flags {
         let mut problems = Problems::default();
         let listen = problems.keep("--listen", &self.listen, self.listen.parse());
         let upstream = problems.keep("--upstream", &self.upstream, upstream(&self.upstream));
-        let timeout = problems.keep("--timeout", &self.timeout, duration(&self.timeout));
+        let timeout =
+            problems.keep("--timeout", &self.timeout, humantime::parse_duration(&self.timeout));
         let public_url = problems.keep_told(self.public_url.parse());
         let policy = policy.map_err(|error| problems.keep_policy(&error)).ok();
         match (listen, upstream, policy, public_url, timeout) {
@@ -112,6 +100,7 @@ impl Flags {
                     public_url,
                     timeout,
                     translate_status_code: self.translate_status_code,
+                    limits: self.limits,
                 })
             }
             _ => Err(problems),
@@ -215,20 +204,4 @@ fn upstream(text: &str) -> Result<Upstream, &'static str> {
         authority: authority.clone(),
         prefix: uri.path().trim_end_matches('/').to_owned(),
     })
-}
-
-/// `500ms`, `2s`, `1m`: digits and a unit, nothing else.
-fn duration(text: &str) -> Result<Duration, &'static str> {
-    const EXPECTED: &str = "write an integer and ms, s or m, like 500ms";
-    let unit_at = text.find(|c: char| !c.is_ascii_digit());
-    let (digits, unit) = text.split_at_checked(unit_at.ok_or(EXPECTED)?).ok_or(EXPECTED)?;
-    let milliseconds_each = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => return Err(EXPECTED),
-    };
-    let count: u64 = digits.parse().map_err(|_| EXPECTED)?;
-    let milliseconds = count.checked_mul(milliseconds_each);
-    milliseconds.map(Duration::from_millis).ok_or("it is too long")
 }

@@ -14,9 +14,15 @@
 #![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
 
 mod service;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod stacks;
 
-use std::{error::Error, io::Write};
+use std::{
+    error::Error,
+    net::{IpAddr, SocketAddr},
+    process::ExitCode,
+};
 
 use axum::{
     Json, Router,
@@ -24,12 +30,25 @@ use axum::{
     response::{IntoResponse, Redirect},
     routing::get,
 };
+use clap::Parser;
 use serde::Serialize;
-use tokio::net::TcpListener;
 
-use crate::stacks::Stack;
+use crate::{
+    shared::{Limits, Server, announce, command_line, listen},
+    stacks::Stack,
+};
 
-const PORT: u16 = 8090;
+/// A page that shows what a web page can read of each failure, under several stacks
+#[derive(Debug, Parser)]
+#[command(name = "playground")]
+struct Options {
+    /// The address of the page; each stack takes a free port beside it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    limits: Limits,
+}
 
 /// What the page is told about a stack.
 #[derive(Clone, Serialize)]
@@ -40,25 +59,44 @@ struct Target {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let page = TcpListener::bind(("127.0.0.1", PORT)).await?;
-    let origin = format!("http://localhost:{PORT}");
+async fn main() -> ExitCode {
+    let options = match command_line::options() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    match serve(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => command_line::ended_by(1, &error),
+    }
+}
+
+async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    let server = Server::new(&options.limits)?;
+    let page = listen(options.listen).await?;
+    let address = page.local_addr()?;
+    let origin = format!("http://localhost:{}", address.port());
     let mut targets = Vec::new();
     for stack in stacks::ALL {
-        targets.push(start(stack, &origin).await?);
+        targets.push(start(&server, stack, address.ip(), &origin).await?);
     }
-    // Nobody may be reading: a closed standard output is no reason to stop.
-    let _ = writeln!(std::io::stdout(), "open {origin}\n\nCtrl-C stops.");
-    axum::serve(page, pages(targets)).await?;
+    announce(format_args!("listening on http://{address}\n\nopen {origin}\n\nCtrl-C stops."));
+    let pages = pages(targets);
+    server.accept(page, move |_client| pages.clone());
+    server.until_stopped().await;
     Ok(())
 }
 
 /// Serves one stack on a free port, which makes it another origin than the page's.
-async fn start(stack: Stack, page: &str) -> Result<Target, Box<dyn Error>> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+async fn start(
+    server: &Server,
+    stack: Stack,
+    address: IpAddr,
+    page: &str,
+) -> Result<Target, Box<dyn Error>> {
+    let listener = listen(SocketAddr::new(address, 0)).await?;
     let url = format!("http://localhost:{}", listener.local_addr()?.port());
     let app = (stack.build)(service::routes(), page, &url)?;
-    tokio::spawn(async { axum::serve(listener, app).await });
+    server.accept(listener, move |_client| app.clone());
     Ok(Target { name: stack.name, about: stack.about, url })
 }
 

@@ -3,7 +3,7 @@
 //! A route says who may use it: `supervisor(get(search))`. Both refusals come before a handler, and
 //! before its extractors, see the request.
 
-use std::{fmt, hint::black_box};
+use std::fmt;
 
 use axum::{
     extract::Request,
@@ -11,8 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::MethodRouter,
 };
-use base64::prelude::{BASE64_STANDARD, Engine};
+use headers::{Authorization, HeaderMapExt, authorization::Basic};
 use http::{HeaderMap, header};
+use subtle::ConstantTimeEq;
 use tower_contract::ApiError;
 
 use crate::{api::Api, errors};
@@ -86,24 +87,13 @@ impl User {
     }
 }
 
-/// The user whose name and password the request has.
+/// The user whose name and password the request has. The comparison does not stop at the first
+/// difference, so that its time does not tell where that is.
 fn user(headers: &HeaderMap) -> Option<User> {
-    let credentials = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = credentials.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("Basic") {
-        return None;
-    }
-    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
-    let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    let user = USERS.into_iter().find(|user| user.name == name)?;
-    same(user.password.as_bytes(), password.as_bytes()).then_some(user)
-}
-
-/// Compares without stopping at the first difference, so that the time does not tell where it is.
-fn same(known: &[u8], given: &[u8]) -> bool {
-    let bits = known.iter().zip(given).map(|(known, given)| known ^ given);
-    let difference = bits.fold(0, |found, bits| black_box(found | bits));
-    known.len() == given.len() && difference == 0
+    let Authorization(given) = headers.typed_get::<Authorization<Basic>>()?;
+    let user = USERS.into_iter().find(|user| user.name == given.username())?;
+    let is_password = user.password.as_bytes().ct_eq(given.password().as_bytes());
+    bool::from(is_password).then_some(user)
 }
 
 impl fmt::Display for Role {

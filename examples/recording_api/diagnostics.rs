@@ -23,6 +23,15 @@ pub fn routes() -> Router<Api> {
     Router::new().route("/api/v2/diagnostics/version", get(version))
 }
 
+/// What to ask for; each path is one of [`failures`].
+pub const FAILURES: [&str; 5] = [
+    "/diagnostics/panic",
+    "/diagnostics/panic-in-body",
+    "/diagnostics/sleep/60000",
+    "/diagnostics/error/404",
+    "/diagnostics/text/409",
+];
+
 pub fn failures() -> Router<Api> {
     Router::new()
         .route("/diagnostics/panic", get(panic))

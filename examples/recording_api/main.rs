@@ -11,7 +11,7 @@
 //! | file | what it tells |
 //! |---|---|
 //! | `main.rs` | the contract, and how the parts are put together |
-//! | `options.rs`, `stop.rs` | the command line; Ctrl-C |
+//! | `options.rs` | the command line |
 //! | `api.rs` | all routes, and what they share |
 //! | `errors.rs` | every error that this API returns by itself |
 //! | `auth.rs`, `mode.rs` | who may do what; maintenance |
@@ -19,6 +19,7 @@
 //! | `content.rs`, `timestamp.rs` | JSON content and times, as this API reads them |
 //! | `store/` | SQLite, off the async threads |
 //! | `media/` | the client of a media store, and a small media store to try it with |
+//! | `../shared/` | what the examples share: one line for a wrong option, and the server |
 
 #![expect(
     unnameable_types,
@@ -38,36 +39,36 @@ mod options;
 mod playback;
 mod recordings;
 mod search;
-mod stop;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod store;
 mod timestamp;
 
-use std::{io::Write, net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode};
 
-use tokio::net::TcpListener;
 use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyError, TimeoutLayer};
 
 use crate::{
     api::Api,
     media::MediaClient,
     options::Options,
-    stop::StopSignals,
+    shared::{Server, announce, command_line, listen},
     store::{BoxError, Database},
 };
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match Options::from_command_line() {
+    let options = match command_line::options() {
         Ok(options) => options,
         Err(code) => return code,
     };
     let contract = match contract(&options) {
         Ok(contract) => contract,
-        Err(problems) => return stop::with_error(2, &problems),
+        Err(problems) => return command_line::ended_by(2, &problems),
     };
     match serve(options, contract).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => stop::with_error(1, error.as_ref()),
+        Err(error) => command_line::ended_by(1, &error),
     }
 }
 
@@ -85,7 +86,7 @@ fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
 }
 
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {
-    let signals = StopSignals::listen()?;
+    let server = Server::new(&options.limits)?;
     let listener = listen(options.listen).await?;
     let database = match &options.db {
         Some(file) => Database::open(file)?,
@@ -99,20 +100,14 @@ async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError
     let api = Api::new(store, MediaClient::new(media_url));
     let app = api::routes(api, options.diagnostics).layer(contract);
 
-    welcome(listener.local_addr()?);
-    stop::serve_until(signals, listener, app).await?;
+    welcome(listener.local_addr()?, options.diagnostics);
+    server.accept(listener, move |_client| app.clone());
+    server.until_stopped().await;
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, BoxError> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
-}
-
-/// Nobody may be reading: a closed standard output is no reason to stop.
-fn welcome(address: SocketAddr) {
-    let _ = writeln!(
-        std::io::stdout(),
+fn welcome(address: SocketAddr, diagnostics: bool) {
+    announce(format_args!(
         "listening on http://{address}\n\
          \n\
          try:\n\
@@ -121,8 +116,14 @@ fn welcome(address: SocketAddr) {
          \x20 curl -i -X DELETE http://{address}/ping\n\
          \x20 curl -i -H 'content-type: application/json' -d '{{\"mode\":\"something\"}}' http://{address}/server/mode\n\
          \x20 curl -i -u supervisor:supervisor 'http://{address}/api/v2/recordings?callerPhoneNumber=*'\n\
-         \x20 curl -D - -u agent:agent -o call-01.wav http://{address}/api/v2/recordings/call-01/play/part-1\n\
-         \n\
-         Users: agent, supervisor, admin; the password is the name. Ctrl-C stops; requests in flight finish."
+         \x20 curl -D - -u agent:agent -o call-01.wav http://{address}/api/v2/recordings/call-01/play/part-1"
+    ));
+    if diagnostics {
+        let failures =
+            diagnostics::FAILURES.map(|path| format!("  curl -i http://{address}{path}\n"));
+        announce(format_args!("\nwhat fails for real:\n{}", failures.concat().trim_end()));
+    }
+    announce(
+        "\nUsers: agent, supervisor, admin; the password is the name. Ctrl-C stops; requests in flight finish.",
     );
 }

@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use tower_contract::PublicUrl;
 
-use crate::media::MediaUrl;
+use crate::{media::MediaUrl, shared::Limits};
 
 /// The Interaction Recording API, with one response contract on everything it answers
 #[derive(Debug, Parser)]
@@ -23,8 +23,8 @@ pub struct Options {
     #[arg(long = "server-url", value_name = "ORIGIN", default_value = "http://localhost:3000")]
     pub server_urls: Vec<String>,
 
-    /// How long a response may take to begin: an integer and `ms`, `s` or `m`
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    /// How long a response may take to begin: `500ms`, `2s`, `1m`
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 
     /// The SQLite file [default: a fresh one with sample recordings, removed at the end]
@@ -38,34 +38,7 @@ pub struct Options {
     /// Also serve `/diagnostics/...`, which fails for real
     #[arg(long)]
     pub diagnostics: bool,
-}
 
-impl Options {
-    /// The options, or how the program ends instead: 0 after `--help`, 2 after one line on what is wrong.
-    pub fn from_command_line() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|error| {
-            if error.use_stderr() {
-                let text = error.to_string();
-                eprintln!("{}", text.lines().next().unwrap_or_default());
-                ExitCode::from(2)
-            } else {
-                print!("{error}");
-                ExitCode::SUCCESS
-            }
-        })
-    }
-}
-
-/// `500ms`, `2s`, `1m`: digits and a unit, nothing else.
-fn duration(text: &str) -> Result<Duration, &'static str> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(unit_at);
-    let milliseconds_each = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => return Err("write an integer and ms, s or m, like 500ms"),
-    };
-    let count: u64 = digits.parse().map_err(|_| "write an integer and ms, s or m, like 500ms")?;
-    count.checked_mul(milliseconds_each).map(Duration::from_millis).ok_or("it is too long")
+    #[command(flatten)]
+    pub limits: Limits,
 }

@@ -20,8 +20,15 @@ use tokio_stream::StreamExt;
 
 use crate::diagnostics::two_and_a_panic;
 
+/// Each method of [`routes`].
+pub const METHODS: [&str; 5] = ["Echo", "Panic", "PanicInStream", "Sleep", "OwnStatus"];
+
+/// Where a client of Connect calls a method.
+pub fn path(method: &str) -> String {
+    format!("/connect/recordings.v1.Diagnostics/{method}")
+}
+
 pub fn routes() -> Router {
-    let path = |method: &str| format!("/connect/recordings.v1.Diagnostics/{method}");
     Router::new()
         .route(&path("Echo"), post(echo))
         .route(&path("Panic"), post(panic))

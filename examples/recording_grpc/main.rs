@@ -11,10 +11,11 @@
 //! | file | what it tells |
 //! |---|---|
 //! | `main.rs` | the contract, and how the parts are put together |
-//! | `options.rs`, `stop.rs` | the command line; Ctrl-C |
+//! | `options.rs` | the command line |
 //! | `recordings.rs` | the gRPC service, and its few recordings |
 //! | `json.rs` | the JSON API |
 //! | `diagnostics.rs`, `outage.rs`, `connect.rs` | with `--diagnostics`: what fails to order |
+//! | `../shared/` | what the examples share: the server, HTTP/1.1 and HTTP/2 on one port |
 //! | `recordings.proto`, `generated/` | the services, and the Rust code that is made from them |
 
 #![expect(
@@ -29,37 +30,39 @@ mod json;
 mod options;
 mod outage;
 mod recordings;
-mod stop;
+#[path = "../shared/mod.rs"]
+mod shared;
 
-use std::{error::Error, io::Write, net::SocketAddr, process::ExitCode};
+use std::{error::Error, net::SocketAddr, process::ExitCode};
 
+use axum::Router;
 use http::Method;
-use tokio::net::TcpListener;
-use tonic::{
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
-use tower::{Layer, layer::layer_fn};
+use tower::Layer;
 use tower_contract::{ContractLayer, CorsPolicy, MethodGuardLayer, PanicReport, TimeoutLayer};
 
-use crate::{options::Options, outage::Outage, stop::StopSignals};
+use crate::{
+    options::Options,
+    outage::Outage,
+    shared::{Server, announce, command_line, listen},
+};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match Options::from_command_line() {
+    let options = match command_line::options() {
         Ok(options) => options,
         Err(code) => return code,
     };
     let contract = match contract(&options) {
         Ok(contract) => contract,
-        Err(problems) => return stop::with_error(2, problems.as_ref()),
+        Err(problems) => return command_line::ended_by(2, &problems),
     };
     match serve(options, contract).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => stop::with_error(1, error.as_ref()),
+        Err(error) => command_line::ended_by(1, &error),
     }
 }
 
@@ -98,51 +101,41 @@ fn log_panic(panic: &PanicReport<'_>) {
     eprintln!("{} {} panicked ({:?}): {}", panic.method, panic.uri, panic.place, panic.message);
 }
 
+/// Not on tonic's own `Server`: it has no limit for heads and connections, and its stop waits for
+/// ever. Where it is used, the contract goes into its `layer`, outermost.
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {
-    let mut signals = StopSignals::listen()?;
+    let server = Server::new(&options.limits)?;
     let listener = listen(options.listen).await?;
-    let address = listener.local_addr()?;
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let (stopping, stopped) = stop::channel();
-    // gRPC-Web comes over HTTP/1.1 too, and so does the JSON API.
-    let server = Server::builder().accept_http1(true);
-    let routes = routes(options.diagnostics);
-    let outage = layer_fn(Outage::new);
-    welcome(address);
+    let services = Outage::new(routes(options.diagnostics));
+    welcome(listener.local_addr()?, options.diagnostics);
     if options.bare {
-        let server = server.layer(outage).add_routes(routes);
-        let serving = server.serve_with_incoming_shutdown(incoming, stopped);
-        signals.serve(serving, stopping).await?;
+        server.accept(listener, move |_client| services.clone());
     } else {
-        let server = server.layer(contract).layer(outage).add_routes(routes);
-        let serving = server.serve_with_incoming_shutdown(incoming, stopped);
-        signals.serve(serving, stopping).await?;
+        let services = contract.layer(services);
+        server.accept(listener, move |_client| services.clone());
     }
+    server.until_stopped().await;
     Ok(())
 }
 
 /// The gRPC services, each with gRPC-Web around it, and the JSON API.
 ///
-/// Not `Server::layer(GrpcWebLayer::new())`: around everything, it refuses what is no gRPC-Web.
-fn routes(with_diagnostics: bool) -> Routes {
+/// `GrpcWebLayer` is not around everything: there it refuses what is no gRPC-Web.
+fn routes(with_diagnostics: bool) -> Router {
     let web = GrpcWebLayer::new();
     let mut json = json::routes();
     if with_diagnostics {
         json = json.merge(connect::routes());
     }
-    let routes = Routes::from(json).add_service(web.layer(recordings::service()));
-    if with_diagnostics { routes.add_service(web.layer(diagnostics::service())) } else { routes }
+    let mut routes = Routes::from(json).add_service(web.layer(recordings::service()));
+    if with_diagnostics {
+        routes = routes.add_service(web.layer(diagnostics::service()));
+    }
+    routes.prepare().into_axum_router()
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, BoxError> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
-}
-
-/// Nobody may be reading: a closed standard output is no reason to stop.
-fn welcome(address: SocketAddr) {
-    let _ = writeln!(
-        std::io::stdout(),
+fn welcome(address: SocketAddr, diagnostics: bool) {
+    announce(format_args!(
         "listening on http://{address}\n\
          \n\
          try:\n\
@@ -150,8 +143,19 @@ fn welcome(address: SocketAddr) {
          \x20 curl -i http://{address}/nowhere\n\
          \x20 curl -i -X DELETE http://{address}/recordings\n\
          \x20 curl -i --http2-prior-knowledge -X POST -H 'content-type: application/grpc' http://{address}/nowhere\n\
-         \x20 grpcurl -plaintext -proto examples/recording_grpc/recordings.proto -d '{{\"text\":\"3312\"}}' {address} recordings.v1.Recordings/Search\n\
-         \n\
-         Ctrl-C stops; calls in flight finish."
-    );
+         \x20 grpcurl -plaintext -proto examples/recording_grpc/recordings.proto -d '{{\"text\":\"3312\"}}' {address} recordings.v1.Recordings/Search"
+    ));
+    if diagnostics {
+        let failures = connect::METHODS.map(|method| {
+            format!(
+                "  curl -i -H 'content-type: application/json' -d '{{}}' http://{address}{}\n",
+                connect::path(method)
+            )
+        });
+        announce(format_args!(
+            "\nwhat fails for real, also as calls of gRPC:\n{}",
+            failures.concat().trim_end()
+        ));
+    }
+    announce("\nCtrl-C stops; calls in flight finish.");
 }

@@ -36,7 +36,7 @@ pub struct Example {
     child: Child,
     pub address: SocketAddr,
     /// Kept, so that the program can go on writing.
-    _stdout: Lines<BufReader<ChildStdout>>,
+    stdout: Lines<BufReader<ChildStdout>>,
     stderr: JoinHandle<String>,
     folder: Folder,
 }
@@ -45,8 +45,36 @@ impl Example {
     /// Starts it on a free port, with a temporary folder of its own.
     pub async fn start(name: &'static str, options: &[&str]) -> Self {
         let folder = Folder::new();
-        let mut child =
-            command(name, options, &folder).args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
+        let command = command(name, options, &folder);
+        Self::spawn(command, folder).await
+    }
+
+    /// The same under a limit of the shell's `ulimit`: `-n 128` for 128 file descriptors.
+    pub async fn start_under(limit: &str, name: &'static str, options: &[&str]) -> Self {
+        let folder = Folder::new();
+        let mut shell = prepared(Command::new("sh"), &folder);
+        // Of a file that is too long, a program is told by an error instead of a signal.
+        shell.arg("-c").arg(format!("trap '' XFSZ; ulimit {limit} && exec \"$0\" \"$@\""));
+        shell.arg(binary(name)).args(options);
+        Self::spawn(shell, folder).await
+    }
+
+    /// The same as the user nobody; `None` where that cannot be had.
+    pub async fn start_as_nobody(name: &'static str, options: &[&str]) -> Option<Self> {
+        let folder = Folder::new();
+        let as_nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        let mut tried = process::Command::new("setpriv");
+        tried.args(as_nobody).arg(binary(name)).arg("--help").stdout(Stdio::null());
+        if !tried.status().is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let mut command = prepared(Command::new("setpriv"), &folder);
+        command.args(as_nobody).arg(binary(name)).args(options);
+        Some(Self::spawn(command, folder).await)
+    }
+
+    async fn spawn(mut command: Command, folder: Folder) -> Self {
+        let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut stderr = child.stderr.take().unwrap();
         let stderr = tokio::spawn(async move {
@@ -57,7 +85,12 @@ impl Example {
         let line = soon("the program's start", stdout.next_line()).await;
         let line = line.unwrap().expect("the program says that it listens");
         let address = line.strip_prefix("listening on http://").unwrap();
-        Self { address: address.parse().unwrap(), child, _stdout: stdout, stderr, folder }
+        Self { address: address.parse().unwrap(), child, stdout, stderr, folder }
+    }
+
+    /// The next line of its standard output.
+    pub async fn line(&mut self) -> String {
+        self.stdout.next_line().await.unwrap().expect("the program goes on writing")
     }
 
     pub fn pid(&self) -> u32 {
@@ -74,6 +107,12 @@ impl Example {
     /// Waits for its end.
     pub async fn end(&mut self) -> ExitStatus {
         soon("the program's end", self.child.wait()).await.unwrap()
+    }
+
+    /// Waits for its end, and returns what it has written to standard error.
+    pub async fn end_with_log(mut self) -> (ExitStatus, String) {
+        let status = self.end().await;
+        (status, soon("the log", &mut self.stderr).await.unwrap())
     }
 
     /// Kills it, and returns what it has written to standard error.
@@ -100,9 +139,13 @@ pub async fn run(name: &'static str, options: &[&str]) -> (Option<i32>, String, 
 
 /// An example, not yet started.
 pub fn command(name: &'static str, options: &[&str], temporary: &Folder) -> Command {
-    let mut command = Command::new(binary(name));
+    let mut command = prepared(Command::new(binary(name)), temporary);
+    command.args(options);
     command
-        .args(options)
+}
+
+fn prepared(mut command: Command, temporary: &Folder) -> Command {
+    command
         .env("TMPDIR", &temporary.0)
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
@@ -125,7 +168,7 @@ fn find(name: &str) -> PathBuf {
     let binary = profile.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (folder, file) = (format!("examples/{name}"), format!("examples/{name}.rs"));
-    let sources = ["Cargo.toml", "Cargo.lock", "src", &folder, &file];
+    let sources = ["Cargo.toml", "Cargo.lock", "src", "examples/shared", &folder, &file];
     let newest = sources.iter().map(|source| last_change(&package.join(source))).max();
     if newest > fs::metadata(&binary).and_then(|binary| binary.modified()).ok() {
         let mut build = process::Command::new(env!("CARGO"));

@@ -6,7 +6,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::example::{Example, run, soon};
+use crate::example::{Example, soon};
 
 /// The whole answer to these bytes, without the date and the contract's header fields.
 async fn answer(hyper: &Example, request: &str) -> String {
@@ -75,11 +75,4 @@ async fn every_answer_keeps_the_contract() {
     "#]].assert_eq(&answers);
     hyper.signal("INT").await;
     assert!(hyper.end().await.success());
-}
-
-#[tokio::test]
-async fn a_wrong_option_is_an_error() {
-    let (code, stdout, stderr) = run("hyper", &["--port", "1"]).await;
-    assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(stderr.contains("usage: hyper [--listen ADDR]"), "{stderr}");
 }
