@@ -88,16 +88,18 @@ fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {
     let server = Server::new(&options.limits)?;
     let listener = listen(options.listen).await?;
+    // Shorter than a response may take: the store's own refusal comes first.
+    let store_limit = options.timeout * 3 / 4;
     let database = match &options.db {
-        Some(file) => Database::open(file)?,
-        None => Database::temporary()?,
+        Some(file) => Database::open(file, store_limit)?,
+        None => Database::temporary(store_limit)?,
     };
     let store = database.store();
     let media_url = match options.media_url {
         Some(url) => url,
         None => media::start_demo(store.media_lengths().await?).await?,
     };
-    let api = Api::new(store, MediaClient::new(media_url));
+    let api = Api::new(store, MediaClient::new(media_url, options.timeout));
     let app = api::routes(api, options.diagnostics).layer(contract);
 
     welcome(listener.local_addr()?, options.diagnostics);

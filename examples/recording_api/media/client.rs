@@ -1,6 +1,6 @@
 //! The media store's client.
 
-use std::{error::Error, fmt, str::FromStr};
+use std::{error::Error, fmt, str::FromStr, time::Duration};
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, Response};
@@ -9,6 +9,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tower_http::timeout::TimeoutBody;
 use url::Url;
 
 /// Where a media store is: `http`, a host, perhaps a port and a path.
@@ -42,12 +43,16 @@ impl fmt::Display for MediaUrl {
 pub struct MediaClient {
     url: MediaUrl,
     client: Client<HttpConnector, Body>,
+    patience: Duration,
 }
 
 impl MediaClient {
-    pub fn new(url: MediaUrl) -> Self {
+    /// A store that is silent for longer than `patience` within a body has failed. The time until
+    /// the body begins is not limited here: the contract's limit is for the whole way to the head.
+    pub fn new(url: MediaUrl, patience: Duration) -> Self {
         Self {
             url,
+            patience,
             // Without a timer, idle connections are kept for ever.
             client: Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
@@ -67,13 +72,13 @@ impl MediaClient {
         method: Method,
         path: &str,
         headers: HeaderMap,
-    ) -> Result<Response<Incoming>, String> {
+    ) -> Result<Response<TimeoutBody<Incoming>>, String> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
         *request.uri_mut() = self.uri_of(path).parse().map_err(|error| causes(&error))?;
         *request.headers_mut() = headers;
-        let answer = self.client.request(request).await;
-        answer.map_err(|error| causes(&error))
+        let answer = self.client.request(request).await.map_err(|error| causes(&error))?;
+        Ok(answer.map(|body| TimeoutBody::new(self.patience, body)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! texts of whole answers leave out these headers and the date.
 
 mod access;
+mod damage;
 mod failures;
 mod framework;
 mod labels;

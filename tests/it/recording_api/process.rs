@@ -175,5 +175,8 @@ async fn another_programs_database_is_told_and_ends_the_program() {
     rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE notes (t)").unwrap();
     let file = file.to_str().unwrap();
     let (code, _, stderr) = run(&["--listen", "127.0.0.1:0", "--db", file]).await;
-    assert_eq!((code, stderr), (Some(1), format!("error: {file} is another program's database\n")));
+    assert_eq!(
+        (code, stderr),
+        (Some(1), format!("error: {file}: it is another program's database\n"))
+    );
 }

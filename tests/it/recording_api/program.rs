@@ -48,6 +48,16 @@ impl Program {
         Self(Example::start("recording_api", options).await)
     }
 
+    /// The same under a limit of the shell's `ulimit`.
+    pub(super) async fn start_under(limit: &str, options: &[&str]) -> Self {
+        Self(Example::start_under(limit, "recording_api", options).await)
+    }
+
+    /// The same as the user nobody, if this process may become that, and nobody may run it.
+    pub(super) async fn start_as_nobody(options: &[&str]) -> Option<Self> {
+        Example::start_as_nobody("recording_api", options).await.map(Self)
+    }
+
     /// Kills it, and returns what it has written to standard error.
     pub(super) async fn into_log(self) -> String {
         self.0.into_log().await
