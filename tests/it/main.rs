@@ -41,6 +41,7 @@ mod panics;
 mod places;
 mod properties;
 mod readiness;
+mod readme;
 mod recording_api;
 mod serving;
 mod sizes;
