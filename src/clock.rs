@@ -33,6 +33,17 @@ impl Clock {
         matches!(self, Self::Off)
     }
 
+    /// Whether the deadline has passed, for who may be always ready: a timer fires only once the
+    /// task has yielded.
+    pub(crate) fn has_passed(&self) -> bool {
+        let deadline = match self {
+            Self::Off => return false,
+            Self::Set { deadline } => *deadline,
+            Self::Running { timer } => timer.deadline(),
+        };
+        deadline <= Instant::now()
+    }
+
     /// Ready once the deadline has passed. Registers the timer when first asked before that.
     pub(crate) fn poll_passed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Set { deadline } = *self {

@@ -99,6 +99,7 @@ mod uri_text;
 // Floor 2: the layers. They never name each other.
 mod catch_error;
 mod cors;
+mod drain_request;
 mod error_body;
 mod method_guard;
 mod panic_to_error;
@@ -117,6 +118,7 @@ pub use crate::{
         CorsPolicyProblemKind, CorsPolicySetting, CorsPolicySource, OriginHeader,
         PublicCorsPolicyBuilder, RequestOrigin,
     },
+    drain_request::DrainRequestLayer,
     error_body::{ErrorBodyLayer, KeepBody, PublicUrl, PublicUrlError},
     format::{
         Envelope, EnvelopeFormat, ErrorFormat, Occurrence, ProblemDetailsFormat,
@@ -135,6 +137,7 @@ pub mod service {
         body::ResponseBody,
         catch_error::{CatchError, ResponseFuture as CatchErrorFuture},
         cors::{CorsContract, ResponseFuture as CorsContractFuture},
+        drain_request::{DrainRequest, DrainableBody, ResponseFuture as DrainRequestFuture},
         error_body::{ErrorBody, ResponseFuture as ErrorBodyFuture},
         method_guard::{MethodGuard, ResponseFuture as MethodGuardFuture},
         panic_to_error::{GuardedBody, PanicToError, ResponseFuture as PanicToErrorFuture},

@@ -15,8 +15,8 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::{BoxError, Layer, Service, service_fn};
 use tower_contract::{
-    ApiError, CatchErrorLayer, ContractLayer, CorsContractLayer, CorsPolicy, ErrorBodyLayer,
-    MethodGuardLayer, PanicToErrorLayer, TimeoutLayer,
+    ApiError, CatchErrorLayer, ContractLayer, CorsContractLayer, CorsPolicy, DrainRequestLayer,
+    ErrorBodyLayer, MethodGuardLayer, PanicToErrorLayer, TimeoutLayer,
 };
 
 use crate::support::{FRONT_END, policy, request};
@@ -213,4 +213,25 @@ fn no_timer_is_registered_for_a_response_that_is_ready_at_once() {
     let mut service = TimeoutLayer::new(MINUTE).layer(answering(usual));
     let answer = crate::support::now(service.call(request("GET /"))).unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
+}
+
+// ===== the request's content =====
+
+#[test]
+fn a_request_with_content_allocates_one_place_for_what_is_left_of_it() {
+    /// Answers to any body, without reading it.
+    fn service<B: Send>()
+    -> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = BoxError> {
+        service_fn(async |_| Ok(roomy()))
+    }
+    let above = |asked| {
+        let drained = total(DrainRequestLayer::new().layer(service()), asked);
+        drained - total(service(), asked)
+    };
+    assert_eq!(above("GET /"), 0);
+    assert_eq!(above("POST /\n\ncontent"), 1);
+    // One more that is told `close` in a map with room.
+    let closing =
+        total(DrainRequestLayer::new().max_bytes(0).layer(service()), "POST /\n\ncontent");
+    assert_eq!(closing - total(service(), "POST /\n\ncontent"), 1);
 }

@@ -63,6 +63,7 @@ fn layers_are_values() {
     is_value::<ContractLayer>();
     is_value::<ContractLayer<ProblemDetailsFormat>>();
     is_value::<CorsContractLayer>();
+    is_value::<DrainRequestLayer>();
     is_value::<ErrorBodyLayer>();
     is_value::<ErrorBodyLayer<WrappedEnvelopeFormat>>();
     is_value::<MethodGuardLayer>();
@@ -100,6 +101,7 @@ fn services_are_what_the_service_inside_is() {
     is_value::<service::Contract<()>>();
     is_value::<service::Contract<(), ProblemDetailsFormat>>();
     is_value::<service::CorsContract<()>>();
+    is_value::<service::DrainRequest<()>>();
     is_value::<service::ErrorBody<()>>();
     is_value::<service::ErrorBody<(), ProblemDetailsFormat>>();
     is_value::<service::MethodGuard<()>>();
@@ -115,6 +117,7 @@ fn futures_are_what_the_future_inside_is() {
     check::<service::ContractFuture<Unshared, Unshared>>();
     check::<service::CatchErrorFuture<Unshared>>();
     check::<service::CorsContractFuture<Unshared>>();
+    check::<service::DrainRequestFuture<Unshared, Unshared, Unshared>>();
     check::<service::ErrorBodyFuture<Unshared, Unshared>>();
     check::<service::ErrorBodyFuture<Unshared, Unshared, ProblemDetailsFormat>>();
     check::<service::MethodGuardFuture<Unshared>>();
@@ -123,6 +126,7 @@ fn futures_are_what_the_future_inside_is() {
     is_sync::<service::ContractFuture<Pinned, Pinned>>();
     is_sync::<service::CatchErrorFuture<Pinned>>();
     is_sync::<service::CorsContractFuture<Pinned>>();
+    is_sync::<service::DrainRequestFuture<Pinned, Pinned, Pinned>>();
     is_sync::<service::ErrorBodyFuture<Pinned, Pinned>>();
     is_sync::<service::MethodGuardFuture<Pinned>>();
     is_sync::<service::PanicToErrorFuture<Pinned>>();
@@ -130,6 +134,14 @@ fn futures_are_what_the_future_inside_is() {
     is_unpin::<service::CorsContractFuture<Local>>();
     is_unpin::<service::MethodGuardFuture<Local>>();
     is_unpin::<service::PanicToErrorFuture<Local>>();
+}
+
+#[test]
+fn a_drainable_body_is_what_the_body_inside_is() {
+    fn check<T: Send + Debug>() {}
+    check::<service::DrainableBody<Unshared>>();
+    is_sync::<service::DrainableBody<Pinned>>();
+    is_unpin::<service::DrainableBody<Local>>();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each module of `src` and its floor. Of floor 1 each names only those that stand before it.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("api_error", 0),
     ("clock", 1),
     ("error_chain", 1),
@@ -22,6 +22,7 @@ const FLOORS: [(&str, u8); 19] = [
     ("short_circuit", 1),
     ("catch_error", 2),
     ("cors", 2),
+    ("drain_request", 2),
     ("error_body", 2),
     ("method_guard", 2),
     ("panic_to_error", 2),

@@ -33,6 +33,7 @@ mod foreign_bodies;
 mod fuzz_corpus;
 mod gateway;
 mod grpc;
+mod heard;
 mod hyper_alone;
 mod lambda;
 mod orders;

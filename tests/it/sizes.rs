@@ -7,9 +7,9 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use tower::{BoxError, Layer, Service, service_fn};
 use tower_contract::{
-    CatchErrorLayer, ContractLayer, CorsContractLayer, ErrorBodyLayer, MethodGuardLayer,
-    PanicToErrorLayer, TimeoutLayer,
-    service::{GuardedBody, ResponseBody},
+    CatchErrorLayer, ContractLayer, CorsContractLayer, DrainRequestLayer, ErrorBodyLayer,
+    MethodGuardLayer, PanicToErrorLayer, TimeoutLayer,
+    service::{DrainableBody, GuardedBody, ResponseBody},
 };
 
 use crate::support::{contract, policy, request};
@@ -82,4 +82,14 @@ fn a_body_is_at_most_two_words_larger_for_each_layer_that_wraps_it() {
     let body = size_of::<Full<Bytes>>();
     assert_eq!(size_of::<ResponseBody<Full<Bytes>>>(), body + 16);
     assert_eq!(size_of::<GuardedBody<Full<Bytes>>>(), body + 16);
+}
+
+#[test]
+fn a_drained_request_carries_its_place_and_room_for_what_waits() {
+    type Left = (Full<Bytes>, Response<Full<Bytes>>);
+    let mut layer =
+        DrainRequestLayer::new().layer(service_fn(async |_| -> Answer { Ok(Response::default()) }));
+    let future = size_of_val(&layer.call(request("GET /")));
+    assert!(future <= size_of::<Left>() + 192, "{future}");
+    assert_eq!(size_of::<DrainableBody<Full<Bytes>>>(), size_of::<Full<Bytes>>() + 24);
 }
