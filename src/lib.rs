@@ -101,6 +101,8 @@ mod catch_error;
 mod cors;
 mod drain_request;
 mod error_body;
+#[cfg(feature = "linger")]
+mod linger;
 mod method_guard;
 mod panic_to_error;
 mod timeout;
@@ -130,6 +132,11 @@ pub use crate::{
     stack::ContractLayer,
     timeout::TimeoutLayer,
 };
+
+#[cfg(all(feature = "linger", feature = "axum"))]
+pub use crate::linger::LingeringListener;
+#[cfg(feature = "linger")]
+pub use crate::linger::{Linger, Lingering};
 
 /// The services that the layers make, with their futures and bodies: for naming them in types.
 pub mod service {

@@ -66,6 +66,7 @@ fn layers_are_values() {
     is_value::<DrainRequestLayer>();
     is_value::<ErrorBodyLayer>();
     is_value::<ErrorBodyLayer<WrappedEnvelopeFormat>>();
+    is_value::<Linger>();
     is_value::<MethodGuardLayer>();
     is_value::<PanicToErrorLayer>();
     is_value::<TimeoutLayer>();
@@ -137,11 +138,15 @@ fn futures_are_what_the_future_inside_is() {
 }
 
 #[test]
-fn a_drainable_body_is_what_the_body_inside_is() {
+fn a_drainable_body_and_a_lingering_socket_are_what_is_inside() {
     fn check<T: Send + Debug>() {}
     check::<service::DrainableBody<Unshared>>();
     is_sync::<service::DrainableBody<Pinned>>();
     is_unpin::<service::DrainableBody<Local>>();
+    check::<Lingering<tokio::net::TcpStream>>();
+    is_sync::<Lingering<tokio::net::TcpStream>>();
+    is_unpin::<Lingering<tokio::net::TcpStream>>();
+    is_value::<LingeringListener<()>>();
 }
 
 #[test]

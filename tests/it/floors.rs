@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each module of `src` and its floor. Of floor 1 each names only those that stand before it.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("api_error", 0),
     ("clock", 1),
     ("error_chain", 1),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, u8); 20] = [
     ("cors", 2),
     ("drain_request", 2),
     ("error_body", 2),
+    ("linger", 2),
     ("method_guard", 2),
     ("panic_to_error", 2),
     ("timeout", 2),

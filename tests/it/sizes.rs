@@ -5,10 +5,11 @@ use std::{future::Future, pin::Pin, time::Duration};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
+use tokio::net::TcpStream;
 use tower::{BoxError, Layer, Service, service_fn};
 use tower_contract::{
     CatchErrorLayer, ContractLayer, CorsContractLayer, DrainRequestLayer, ErrorBodyLayer,
-    MethodGuardLayer, PanicToErrorLayer, TimeoutLayer,
+    Lingering, MethodGuardLayer, PanicToErrorLayer, TimeoutLayer,
     service::{DrainableBody, GuardedBody, ResponseBody},
 };
 
@@ -92,4 +93,9 @@ fn a_drained_request_carries_its_place_and_room_for_what_waits() {
     let future = size_of_val(&layer.call(request("GET /")));
     assert!(future <= size_of::<Left>() + 192, "{future}");
     assert_eq!(size_of::<DrainableBody<Full<Bytes>>>(), size_of::<Full<Bytes>>() + 24);
+}
+
+#[test]
+fn a_lingering_socket_carries_its_limits() {
+    assert!(size_of::<Lingering<TcpStream>>() <= size_of::<TcpStream>() + 72);
 }
