@@ -70,13 +70,20 @@ fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     Some(&**boxed)
 }
 
-/// An error of a response body: the service's own, or a panic while the body was sent.
+/// An error of a response body: the service's own, a panic while the body was sent, or a limit of
+/// time that it passed.
 ///
 /// The peer sees a broken message, never a complete-looking short one.
 #[derive(Debug)]
 pub struct BodyError {
-    /// `None`: a panic.
-    source: Option<BoxError>,
+    kind: BodyErrorKind,
+}
+
+#[derive(Debug)]
+enum BodyErrorKind {
+    Panic,
+    Timeout,
+    Inner(BoxError),
 }
 
 // ===== impl ResponseBody =====
@@ -164,31 +171,43 @@ where
 // ===== impl BodyError =====
 
 impl BodyError {
-    pub(crate) const PANIC: Self = Self { source: None };
+    pub(crate) const PANIC: Self = Self { kind: BodyErrorKind::Panic };
+    pub(crate) const TIMEOUT: Self = Self { kind: BodyErrorKind::Timeout };
 
+    /// The error of a body; one that a layer inside has made is that one still.
     pub(crate) fn inner(source: impl Into<BoxError>) -> Self {
-        Self { source: Some(source.into()) }
+        let source = source.into().downcast();
+        source.map_or_else(|source| Self { kind: BodyErrorKind::Inner(source) }, |error| *error)
     }
 
-    /// Whether the body panicked; if not, [`source`](Error::source) is the body's own error.
+    /// Whether the body panicked.
     pub const fn is_panic(&self) -> bool {
-        self.source.is_none()
+        matches!(self.kind, BodyErrorKind::Panic)
+    }
+
+    /// Whether the body passed a limit of [`BodyTimeoutLayer`](crate::BodyTimeoutLayer). If this is
+    /// not so and it did not panic, [`source`](Error::source) is the body's own error.
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self.kind, BodyErrorKind::Timeout)
     }
 }
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_panic() {
-            "the response body panicked"
-        } else {
-            "the response body failed"
+        f.write_str(match self.kind {
+            BodyErrorKind::Panic => "the response body panicked",
+            BodyErrorKind::Timeout => "the response body took too long",
+            BodyErrorKind::Inner(_) => "the response body failed",
         })
     }
 }
 
 impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        match &self.kind {
+            BodyErrorKind::Inner(source) => Some(&**source),
+            BodyErrorKind::Panic | BodyErrorKind::Timeout => None,
+        }
     }
 }
 
