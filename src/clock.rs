@@ -63,7 +63,7 @@ impl Clock {
 ///
 /// A tick before the clock's end too: the timer rounds a deadline up to its next millisecond, and
 /// panics where there is none.
-fn deadline_after(limit: Duration) -> Option<Instant> {
+pub(crate) fn deadline_after(limit: Duration) -> Option<Instant> {
     const TICK: Duration = Duration::from_millis(1);
     let deadline = Instant::now().checked_add(limit)?;
     deadline.checked_add(TICK).map(|_| deadline)

@@ -97,6 +97,7 @@ mod unwind;
 mod uri_text;
 
 // Floor 2: the layers. They never name each other.
+mod body_timeout;
 mod catch_error;
 mod cors;
 mod drain_request;
@@ -113,6 +114,7 @@ mod stack;
 pub use crate::{
     api_error::{ApiError, Cause, FieldError, OrApiError},
     body::BodyError,
+    body_timeout::BodyTimeoutLayer,
     catch_error::CatchErrorLayer,
     cors::{
         CorsContractLayer, CorsPathError, CorsPathPolicy, CorsPolicy, CorsPolicyBuilder,
@@ -142,6 +144,7 @@ pub use crate::linger::{Linger, Lingering};
 pub mod service {
     pub use crate::{
         body::ResponseBody,
+        body_timeout::{BodyTimeout, ResponseFuture as BodyTimeoutFuture, TimedBody},
         catch_error::{CatchError, ResponseFuture as CatchErrorFuture},
         cors::{CorsContract, ResponseFuture as CorsContractFuture},
         drain_request::{DrainRequest, DrainableBody, ResponseFuture as DrainRequestFuture},

@@ -59,6 +59,7 @@ fn values_are_send_sync_unpin_clone_and_debug() {
 
 #[test]
 fn layers_are_values() {
+    is_value::<BodyTimeoutLayer>();
     is_value::<CatchErrorLayer>();
     is_value::<ContractLayer>();
     is_value::<ContractLayer<ProblemDetailsFormat>>();
@@ -98,6 +99,7 @@ struct Unshared(PhantomData<Cell<u8>>);
 
 #[test]
 fn services_are_what_the_service_inside_is() {
+    is_value::<service::BodyTimeout<()>>();
     is_value::<service::CatchError<()>>();
     is_value::<service::Contract<()>>();
     is_value::<service::Contract<(), ProblemDetailsFormat>>();
@@ -116,6 +118,7 @@ fn services_are_what_the_service_inside_is() {
 fn futures_are_what_the_future_inside_is() {
     fn check<T: Send + Debug>() {}
     check::<service::ContractFuture<Unshared, Unshared>>();
+    check::<service::BodyTimeoutFuture<Unshared>>();
     check::<service::CatchErrorFuture<Unshared>>();
     check::<service::CorsContractFuture<Unshared>>();
     check::<service::DrainRequestFuture<Unshared, Unshared, Unshared>>();
@@ -125,12 +128,14 @@ fn futures_are_what_the_future_inside_is() {
     check::<service::PanicToErrorFuture<Unshared>>();
     check::<service::TimeoutFuture<Unshared>>();
     is_sync::<service::ContractFuture<Pinned, Pinned>>();
+    is_sync::<service::BodyTimeoutFuture<Pinned>>();
     is_sync::<service::CatchErrorFuture<Pinned>>();
     is_sync::<service::CorsContractFuture<Pinned>>();
     is_sync::<service::DrainRequestFuture<Pinned, Pinned, Pinned>>();
     is_sync::<service::ErrorBodyFuture<Pinned, Pinned>>();
     is_sync::<service::MethodGuardFuture<Pinned>>();
     is_sync::<service::PanicToErrorFuture<Pinned>>();
+    is_unpin::<service::BodyTimeoutFuture<Local>>();
     is_unpin::<service::CatchErrorFuture<Local>>();
     is_unpin::<service::CorsContractFuture<Local>>();
     is_unpin::<service::MethodGuardFuture<Local>>();
@@ -157,13 +162,17 @@ fn bodies_are_default_for_every_body_and_are_what_it_is() {
     // Of a type that has no empty value.
     is_default::<service::ResponseBody<std::num::NonZeroU8>>();
     is_default::<service::GuardedBody<hyper::body::Incoming>>();
+    is_default::<service::TimedBody<hyper::body::Incoming>>();
 
     is_send::<service::ResponseBody<Unshared>>();
     is_send::<service::GuardedBody<Unshared>>();
+    is_send::<service::TimedBody<Unshared>>();
     is_sync::<service::ResponseBody<Pinned>>();
     is_sync::<service::GuardedBody<Pinned>>();
+    is_sync::<service::TimedBody<Pinned>>();
     is_unpin::<service::ResponseBody<Local>>();
     is_unpin::<service::GuardedBody<Local>>();
+    is_unpin::<service::TimedBody<Local>>();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each module of `src` and its floor. Of floor 1 each names only those that stand before it.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 22] = [
     ("api_error", 0),
     ("clock", 1),
     ("error_chain", 1),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u8); 21] = [
     ("body", 1),
     ("format", 1),
     ("short_circuit", 1),
+    ("body_timeout", 2),
     ("catch_error", 2),
     ("cors", 2),
     ("drain_request", 2),

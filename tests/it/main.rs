@@ -10,6 +10,7 @@
 
 mod allocations;
 mod auto_traits;
+mod body_timeout;
 mod bounds;
 mod browser;
 mod calls;
