@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn the_error_that_an_io_error_was_made_from_is_among_its_sources() {
         let error = io::Error::other(io::Error::other(Endless));
-        assert!(error_chain(&error).any(|error| error.is::<Endless>()));
+        assert!(error_chain(&error).any(<dyn Error>::is::<Endless>));
         assert_eq!(error_chain(&io::Error::from(io::ErrorKind::TimedOut)).count(), 1);
     }
 }

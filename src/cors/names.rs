@@ -208,10 +208,9 @@ fn contains(names: &[&str], name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn faults(
-        check: fn(&[String]) -> Result<Option<HeaderValue>, Vec<Problem>>,
-        names: &[&str],
-    ) -> Vec<(Kind, String, String)> {
+    type Check = fn(&[String]) -> Result<Option<HeaderValue>, Vec<Problem>>;
+
+    fn faults(check: Check, names: &[&str]) -> Vec<(Kind, String, String)> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let fault = |p: Problem| (p.kind(), p.value().to_owned(), p.corrected().join(" "));
         check(&names).unwrap_err().into_iter().map(fault).collect()

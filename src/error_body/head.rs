@@ -44,11 +44,11 @@ pub(super) fn set_headers(
     length: Option<usize>,
 ) {
     let seen = Seen::of(headers, status);
-    if seen.keeps_none && headers.capacity() < ROOM {
+    if seen.kept == 0 && headers.capacity() < ROOM {
         // Nothing stays: a new map with room for all is cheaper than one that grows.
         *headers = HeaderMap::with_capacity(ROOM);
     } else {
-        if seen.has_old {
+        if seen.old > 0 {
             remove_old_headers(headers, status);
         }
         // At once, for these and for those of the CORS layer outside: one that grows twice copies twice.
@@ -72,24 +72,23 @@ const ROOM: usize = 12;
 
 /// What one look at the names of an error's head tells.
 struct Seen {
-    /// Every field speaks of the old body, and goes.
-    keeps_none: bool,
-    has_old: bool,
+    /// How many fields speak of the old body, and go, and how many stay.
+    old: usize,
+    kept: usize,
     has_nosniff: bool,
     has_cache_control: bool,
 }
 
 impl Seen {
     fn of(headers: &HeaderMap, status: StatusCode) -> Self {
-        let mut seen =
-            Self { keeps_none: true, has_old: false, has_nosniff: false, has_cache_control: false };
+        let mut seen = Self { old: 0, kept: 0, has_nosniff: false, has_cache_control: false };
         for name in headers.keys() {
             if *name == CONTENT_TYPE {
                 continue;
             }
             let is_old = *name == CONTENT_LENGTH || describes_old_body(name, status);
-            seen.has_old |= is_old;
-            seen.keeps_none &= is_old;
+            seen.old += usize::from(is_old);
+            seen.kept += usize::from(!is_old);
             seen.has_nosniff |= *name == X_CONTENT_TYPE_OPTIONS;
             seen.has_cache_control |= *name == CACHE_CONTROL;
         }

@@ -160,14 +160,13 @@ impl<F: ErrorFormat> Settings<F> {
             super::head::remove_old_headers(&mut head.headers, status);
             return rpc.write(request.method(), cause, head);
         }
-        let (content_type, content) = match own {
-            Some(error) => self.content(request, status, error.own_texts(), Ok(error)),
-            None => {
-                let foreign = &unread.foreign;
-                let code = foreign.code().unwrap_or(status.as_u16().into());
-                let texts = (foreign.title(), foreign.description());
-                self.content(request, status, texts, Err(code))
-            }
+        let (content_type, content) = if let Some(error) = own {
+            self.content(request, status, error.own_texts(), Ok(error))
+        } else {
+            let foreign = &unread.foreign;
+            let code = foreign.code().unwrap_or(status.as_u16().into());
+            let texts = (foreign.title(), foreign.description());
+            self.content(request, status, texts, Err(code))
         };
         let content = Some(content).filter(|_| *request.method() != Method::HEAD);
         set_headers(&mut head.headers, status, content_type, content.as_ref().map(Bytes::len));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tower::Layer;
 use tower_contract::{
-    CorsContractLayer, CorsPolicy, CorsPolicyProblemKind as Kind, ErrorBodyLayer, PublicUrl,
+    CorsContractLayer, CorsPolicy, CorsPolicyProblem, CorsPolicyProblemKind as Kind,
+    ErrorBodyLayer, PublicUrl,
 };
 
 use crate::support::{FRONT_END, all, answering, ask, policy, response};
@@ -15,7 +16,7 @@ fn kinds(headers: &[&str], exposed: &[&str]) -> Vec<Kind> {
     let builder = CorsPolicy::builder([FRONT_END]).allow_headers(headers);
     match builder.expose_headers(exposed).build() {
         Ok(_) => vec![],
-        Err(error) => error.problems().iter().map(|problem| problem.kind()).collect(),
+        Err(error) => error.problems().iter().map(CorsPolicyProblem::kind).collect(),
     }
 }
 
