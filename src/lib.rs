@@ -88,6 +88,7 @@ mod body;
 mod clock;
 mod error_chain;
 mod format;
+pub mod panic_hook;
 mod path_table;
 mod protocol;
 mod report;

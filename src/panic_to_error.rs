@@ -150,6 +150,9 @@ pub struct PanicReport<'a> {
     pub message: &'a str,
     /// What was running.
     pub place: PanicPlace,
+    /// File, line and column; `None` unless the process has installed
+    /// [`panic_hook`](crate::panic_hook), and for a panic that ran no hook.
+    pub location: Option<&'a str>,
 }
 
 /// What was running when the service panicked.
@@ -421,7 +424,8 @@ pub(crate) fn tell(
     on_panic.run(|hook| {
         let uri = head.report_uri();
         let (uri, message) = (uri.as_str(), &*panicked.message);
-        hook(&PanicReport { method: head.method(), uri, message, place });
+        let location = panicked.location.as_deref();
+        hook(&PanicReport { method: head.method(), uri, message, place, location });
     });
 }
 
@@ -434,7 +438,13 @@ pub(crate) fn report(
     place: PanicPlace,
 ) {
     let (uri, message) = (head.report_uri(), panic.message());
-    let report = PanicReport { method: head.method(), uri: uri.as_str(), message: &message, place };
+    let report = PanicReport {
+        method: head.method(),
+        uri: uri.as_str(),
+        message: &message,
+        place,
+        location: panic.location(),
+    };
     // A subscriber that panics hurts nobody.
     #[cfg(feature = "tracing")]
     let _ = catch(|| report.record());
@@ -444,18 +454,19 @@ pub(crate) fn report(
 #[cfg(feature = "tracing")]
 impl PanicReport<'_> {
     fn record(&self) {
-        let Self { method, uri, message, place } = self;
+        let Self { method, uri, message, place, location } = self;
         let method = method_text(method);
-        tracing::error!(method, uri, panic = message, ?place, "panic");
+        tracing::error!(method, uri, panic = message, ?place, location, "panic");
     }
 }
 
 /// One line for a log: `GET /x panicked (future): the message`.
 impl fmt::Display for PanicReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, uri, message, place } = self;
+        let Self { method, uri, message, place, .. } = self;
         let method = method_text(method);
-        write!(f, "{method} {uri} panicked ({place}): {message}")
+        write!(f, "{method} {uri} panicked ({place}): {message}")?;
+        self.location.map_or(Ok(()), |location| write!(f, " ({location})"))
     }
 }
 

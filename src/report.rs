@@ -33,6 +33,9 @@ pub struct ErrorReport<'a> {
     pub sources: Option<&'a str>,
     /// What the panic said, if one was the cause and someone listened.
     pub panic: Option<&'a str>,
+    /// File, line and column of the panic; `None` unless the process has installed
+    /// [`panic_hook`](crate::panic_hook), and for a panic that ran no hook.
+    pub location: Option<&'a str>,
     /// The beginning of a text that the service wrote with a 5xx, which is not sent: escaped, on one
     /// line, at most 1 KiB of what was ready.
     pub masked: Option<&'a str>,
@@ -63,6 +66,7 @@ pub(crate) struct Told;
 pub(crate) struct Why {
     pub(crate) sources: Option<String>,
     pub(crate) panic: Option<String>,
+    pub(crate) location: Option<String>,
 }
 
 impl Why {
@@ -71,6 +75,7 @@ impl Why {
         let panicked = error.and_then(|error| error.downcast_ref::<Panicked>());
         Self {
             panic: panicked.map(|panicked| panicked.message.clone()),
+            location: panicked.and_then(|panicked| panicked.location.clone()),
             sources: error.filter(|_| panicked.is_none()).map(joined),
         }
     }
@@ -102,7 +107,7 @@ impl<'a> ErrorReport<'a> {
     /// rest a line for who debugs.
     #[cfg(feature = "tracing")]
     pub(crate) fn record(&self) {
-        let &Self { status, code, cause, uri, origin, sources, panic, masked, .. } = self;
+        let &Self { status, code, cause, uri, origin, sources, panic, location, masked, .. } = self;
         let status = status.as_u16();
         let method = crate::request_head::method_text(self.method);
         match level(cause, status) {
@@ -115,6 +120,7 @@ impl<'a> ErrorReport<'a> {
                 ?origin,
                 error = sources,
                 panic,
+                location,
                 masked,
                 "error response"
             ),
@@ -127,6 +133,7 @@ impl<'a> ErrorReport<'a> {
                 ?origin,
                 error = sources,
                 panic,
+                location,
                 masked,
                 "error response"
             ),
@@ -139,6 +146,7 @@ impl<'a> ErrorReport<'a> {
                 ?origin,
                 error = sources,
                 panic,
+                location,
                 masked,
                 "error response"
             ),

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use crate::panic_hook;
+
 /// What is told of a panic in hooks and events: enough to find it, short enough for one log line.
 const MAX_MESSAGE_BYTES: usize = 1024;
 
@@ -16,28 +18,50 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// That `code` is unwind safe is asserted, not known: a mutex may be poisoned, a half-done change of
 /// shared state may stay. Whoever panics is never called again by the caller of this function.
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Panic { payload: Some(payload) })
+    let entered = panic_hook::enter();
+    let outcome = catch_unwind(AssertUnwindSafe(code));
+    if entered {
+        panic_hook::leave();
+    }
+    outcome.map_err(|payload| Panic::new(payload, entered))
 }
 
 /// A caught panic. Dropping it never panics, even where dropping its payload does.
 pub(crate) struct Panic {
     payload: Option<Box<dyn Any + Send>>,
+    /// File, line and column, where the hook of this crate saw it.
+    location: Option<String>,
 }
 
 impl Panic {
+    #[cold]
+    fn new(payload: Box<dyn Any + Send>, is_seen: bool) -> Self {
+        let mut panic = Self { payload: Some(payload), location: None };
+        if is_seen {
+            panic.location = panic_hook::location_of(panic.text());
+        }
+        panic
+    }
+
+    fn text(&self) -> Option<&str> {
+        let payload = self.payload.as_deref()?;
+        let text = payload.downcast_ref::<&'static str>().copied();
+        text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    }
+
+    /// File, line and column, where the hook of this crate is installed and saw the panic.
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+
     /// The message, on one line: escaped, and cut at 1 KiB. For the log, never for the client.
     pub(crate) fn message(&self) -> String {
-        let payload = self.payload.as_deref();
-        let text = payload.and_then(|any| {
-            let text = any.downcast_ref::<&'static str>().copied();
-            text.or_else(|| any.downcast_ref::<String>().map(String::as_str))
-        });
-        escaped(text.unwrap_or("a panic whose payload is not text"))
+        escaped(self.text().unwrap_or("a panic whose payload is not text"))
     }
 
     /// What it said, as the source of an error.
     pub(crate) fn told(&self) -> Panicked {
-        Panicked { message: self.message() }
+        Panicked { message: self.message(), location: self.location.clone() }
     }
 }
 
@@ -46,6 +70,8 @@ impl Panic {
 pub(crate) struct Panicked {
     /// One escaped line.
     pub(crate) message: String,
+    /// File, line and column, where they are known.
+    pub(crate) location: Option<String>,
 }
 
 impl fmt::Display for Panicked {

@@ -215,6 +215,7 @@ impl<F: ErrorFormat> Settings<F> {
             origin: own.map_or(foreign.origin(), |_| TextOrigin::ApiError),
             sources: why.sources.as_deref(),
             panic: why.panic.as_deref(),
+            location: why.location.as_deref(),
             masked: unread.masked.as_deref(),
             error,
         };

@@ -7,13 +7,14 @@ use std::{
 };
 
 /// Each module of `src` and its floor. Of floor 1 each names only those that stand before it.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("api_error", 0),
     ("clock", 1),
     ("error_chain", 1),
     ("path_table", 1),
     ("uri_text", 1),
     ("request_head", 1),
+    ("panic_hook", 1),
     ("unwind", 1),
     ("report", 1),
     ("protocol", 1),

@@ -39,6 +39,7 @@ mod hyper_alone;
 mod lambda;
 mod orders;
 mod own_errors;
+mod panic_hook;
 mod panics;
 mod places;
 mod properties;
