@@ -19,7 +19,7 @@ const NAMES: [&str; 6] = [
     "grpc-status",
 ];
 
-const FAILURES: [&str; 6] = ["", "panic", "fail", "slow", "404", "answered"];
+const FAILURES: [&str; 7] = ["", "panic", "fail", "slow", "404", "answered", "500"];
 
 pub fn run(input: &[u8]) {
     let mut input = Input(input);
@@ -69,7 +69,8 @@ async fn answer(failure: &str) -> Result<Response<Full<Bytes>>, BoxError> {
         "panic" => panic!("{SECRET}"),
         "fail" => Err(SECRET.into()),
         "slow" => std::future::pending().await,
-        "404" => Ok(Response::builder().status(404).body(Full::from(SECRET))?),
+        "404" => Ok(Response::builder().status(404).body(Full::default())?),
+        "500" => Ok(Response::builder().status(500).body(Full::from(SECRET))?),
         "answered" => Ok(Response::builder().header("grpc-status", "5").body(Full::default())?),
         _ => Ok(Response::default()),
     }
