@@ -37,6 +37,10 @@
 //! | [`TimeoutLayer`] | a response that does not begin in time becomes 503 |
 //! | [`ContractLayer`] | all of them, in this order |
 //!
+//! Beside these stand two that the stack does not contain: [`BodyTimeoutLayer`] breaks a body that
+//! takes too long, and [`DrainRequestLayer`] reads on what a service left of a request, so that an
+//! early answer is heard over HTTP/1.1.
+//!
 //! A layer that fails returns an [`ApiError`] in an empty response, never bytes; so does a handler. With
 //! feature `axum` it is `IntoResponse`:
 //!
@@ -71,12 +75,13 @@
 //! None is on by default. `axum`: `IntoResponse` for [`ApiError`], and the path before `nest` in the
 //! `uri` member. `hyper`: errors of hyper and hyper-util's client are 502. `buffer`: errors of
 //! `tower::buffer` are 503. `tracing`: one event for each error, by the layer that decides.
+//! `linger`: sockets whose last answer is heard, and with `axum` a listener of them.
 //!
 //! # What it does not do
 //!
 //! It does not cover what is answered before a service is called (hyper's own 400, 414 and 431), what
-//! fails after the head was sent (the client sees a broken message), `panic = "abort"`, and the time
-//! that a body takes. It never reads a request body and never changes a status.
+//! fails after the head was sent (the client sees a broken message), and `panic = "abort"`. Only
+//! [`DrainRequestLayer`] reads a request body, and no layer changes a status.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
