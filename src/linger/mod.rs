@@ -127,7 +127,7 @@ impl Linger {
         Self { limits, sockets: Arc::default() }
     }
 
-    /// Sets how many sockets linger at once, about 13 kB each. Zero turns it off.
+    /// Sets how many sockets linger at once; each keeps its task and 8 KiB. Zero turns it off.
     pub const fn max_sockets(mut self, sockets: usize) -> Self {
         self.limits.sockets = sockets;
         self

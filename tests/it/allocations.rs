@@ -15,11 +15,11 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::{BoxError, Layer, Service, service_fn};
 use tower_contract::{
-    ApiError, CatchErrorLayer, ContractLayer, CorsContractLayer, CorsPolicy, DrainRequestLayer,
-    ErrorBodyLayer, MethodGuardLayer, PanicToErrorLayer, TimeoutLayer,
+    ApiError, BodyTimeoutLayer, CatchErrorLayer, ContractLayer, CorsContractLayer, CorsPolicy,
+    DrainRequestLayer, ErrorBodyLayer, MethodGuardLayer, PanicToErrorLayer, TimeoutLayer, service,
 };
 
-use crate::support::{FRONT_END, policy, request};
+use crate::support::{FRONT_END, Script, Step, policy, request};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -234,4 +234,32 @@ fn a_request_with_content_allocates_one_place_for_what_is_left_of_it() {
     let closing =
         total(DrainRequestLayer::new().max_bytes(0).layer(service()), "POST /\n\ncontent");
     assert_eq!(closing - total(service(), "POST /\n\ncontent"), 1);
+}
+
+// ===== the time of a body =====
+
+#[test]
+fn a_body_under_a_limit_allocates_its_timer_when_it_is_first_pending() {
+    let limit = BodyTimeoutLayer::new().total(MINUTE).between_frames(MINUTE);
+    assert_eq!(above(limit, answering(roomy), "GET /"), 0);
+    let pending = service_fn(async |_: Request<Full<Bytes>>| {
+        let steps = [Step::Data(b"one"), Step::Hang, Step::Hang];
+        Ok::<_, BoxError>(Response::new(Script::new(steps)))
+    });
+    // Pending twice, one timer.
+    let polled_on = |response: Response<service::TimedBody<Script>>| {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut body = pin!(response.into_body());
+        assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+        measure(|| {
+            assert!(body.as_mut().poll_frame(&mut cx).is_pending());
+            assert!(body.as_mut().poll_frame(&mut cx).is_pending());
+        })
+        .count_total
+    };
+    let counted = crate::support::block_on(async {
+        let response = limit.layer(pending).call(request("GET /")).await.unwrap();
+        polled_on(response)
+    });
+    assert_eq!(counted, 1);
 }

@@ -8,9 +8,9 @@ use http_body_util::Full;
 use tokio::net::TcpStream;
 use tower::{BoxError, Layer, Service, service_fn};
 use tower_contract::{
-    CatchErrorLayer, ContractLayer, CorsContractLayer, DrainRequestLayer, ErrorBodyLayer,
-    Lingering, MethodGuardLayer, PanicToErrorLayer, TimeoutLayer,
-    service::{DrainableBody, GuardedBody, ResponseBody},
+    BodyTimeoutLayer, CatchErrorLayer, ContractLayer, CorsContractLayer, DrainRequestLayer,
+    ErrorBodyLayer, Lingering, MethodGuardLayer, PanicToErrorLayer, TimeoutLayer,
+    service::{DrainableBody, GuardedBody, ResponseBody, TimedBody},
 };
 
 use crate::support::{contract, policy, request};
@@ -98,4 +98,14 @@ fn a_drained_request_carries_its_place_and_room_for_what_waits() {
 #[test]
 fn a_lingering_socket_carries_its_limits() {
     assert!(size_of::<Lingering<TcpStream>>() <= size_of::<TcpStream>() + 72);
+}
+
+#[test]
+fn a_body_under_a_limit_carries_its_deadlines_and_a_pointer_to_its_timer() {
+    type Body = Full<Bytes>;
+    assert_eq!(size_of::<TimedBody<Body>>(), size_of::<Option<Body>>() + 56);
+    let layer = BodyTimeoutLayer::new().total(Duration::from_secs(2));
+    let service = boxed();
+    let outer = layer.layer(service.clone()).call(request("GET /"));
+    assert_eq!(size_of_val(&outer) - size_of_val(&service.clone().call(request("GET /"))), 48);
 }
