@@ -15,9 +15,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::time::timeout;
-use tower_contract::{ApiError, Cause};
+use tower_contract::{ApiError, Cause, CorsPolicy};
 
 use crate::{
+    early_answer::{self, Connector},
     fields,
     options::{Options, Upstream},
     status_code, websocket,
@@ -40,7 +41,7 @@ const POOL_IDLE_CONNECTIONS: usize = 64;
 /// A gateway to one upstream; clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Gateway {
-    client: Client<HttpConnector, Incoming>,
+    client: Client<Connector, Incoming>,
     rules: Arc<Rules>,
 }
 
@@ -51,6 +52,8 @@ struct Rules {
     scheme: HeaderValue,
     timeout: Duration,
     translate_status_code: bool,
+    /// Who may open a WebSocket, if not every page.
+    websocket_policy: Option<CorsPolicy>,
 }
 
 impl Gateway {
@@ -63,6 +66,7 @@ impl Gateway {
                 scheme: HeaderValue::from_static(if is_https { "https" } else { "http" }),
                 timeout: options.timeout,
                 translate_status_code: options.translate_status_code,
+                websocket_policy: options.websocket_same_policy.then(|| options.policy.clone()),
             }),
         }
     }
@@ -81,6 +85,9 @@ impl Gateway {
         }
         let to_head = request.method() == Method::HEAD;
         let upgrade = websocket::asked_for(&mut request);
+        if let (Some(_), Some(policy)) = (&upgrade, &self.rules.websocket_policy) {
+            websocket::admit(policy, request.headers())?;
+        }
         let request = self.rules.to_upstream(client, upgrade.is_some(), request)?;
         let answer = timeout(self.rules.timeout, self.client.request(request)).await??;
         match (answer.status(), upgrade) {
@@ -97,7 +104,7 @@ impl Gateway {
 /// out to be closed before a byte of the request was written to it, the request takes another one.
 /// Without that, a request that comes just when the upstream closes an idle connection could be a 502
 /// that says nothing of the upstream.
-fn client() -> Client<HttpConnector, Incoming> {
+fn client() -> Client<Connector, Incoming> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     Client::builder(TokioExecutor::new())
@@ -106,7 +113,7 @@ fn client() -> Client<HttpConnector, Incoming> {
         .pool_idle_timeout(POOL_IDLE_TIME)
         .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS)
         .retry_canceled_requests(true)
-        .build(connector)
+        .build(early_answer::connector(connector))
 }
 
 /// What the gateway answers, or refuses, by itself.

@@ -18,12 +18,14 @@
 //! | `options.rs` | the command line |
 //! | `forward.rs` | one request to the upstream, and its answer back |
 //! | `fields.rs` | the header fields that end at a gateway, and those that it adds |
+//! | `early_answer.rs` | an answer that comes while content is still being sent |
 //! | `websocket.rs` | the one upgrade that passes |
 //! | `status_code.rs` | errors of an older API, with `--translate-status-code` |
 //! | `../shared/` | what the examples share: the server, HTTP/1.1 and HTTP/2 on one port |
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
 
+mod early_answer;
 mod fields;
 mod forward;
 mod options;

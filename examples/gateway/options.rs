@@ -21,6 +21,7 @@ pub struct Options {
     pub timeout: Duration,
     pub translate_status_code: bool,
     pub limits: Limits,
+    pub websocket_same_policy: bool,
 }
 
 /// The same as the command line has it. All texts, so that a wrong one does not hide the next.
@@ -65,6 +66,14 @@ struct Flags {
     #[arg(long = "expose-header", value_name = "NAME")]
     expose_headers: Vec<String>,
 
+    /// How long a browser may keep the answer to a preflight, in seconds, at most 86400
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<String>,
+
+    /// Refuse a WebSocket of a page that is none of the front ends: CORS does not guard it
+    #[arg(long)]
+    websocket_same_policy: bool,
+
     /// Read errors of the form `{"statusCode": n, "statusMessage": ".."}` into the contract's
     #[arg(long)]
     translate_status_code: bool,
@@ -83,16 +92,21 @@ impl Options {
 
 impl Flags {
     fn check(self) -> Result<Options, Problems> {
-        let policy = self.policy();
         let mut problems = Problems::default();
         let listen = problems.keep("--listen", &self.listen, self.listen.parse());
         let upstream = problems.keep("--upstream", &self.upstream, upstream(&self.upstream));
         let timeout =
             problems.keep("--timeout", &self.timeout, humantime::parse_duration(&self.timeout));
         let public_url = problems.keep_told(self.public_url.parse());
+        let max_age =
+            self.max_age.as_deref().map(|text| problems.keep("--max-age", text, seconds(text)));
+        let policy = self.policy(max_age.flatten());
         let policy = policy.map_err(|error| problems.keep_policy(&error)).ok();
+        let has_max_age = max_age.is_none_or(|max_age| max_age.is_some());
         match (listen, upstream, policy, public_url, timeout) {
-            (Some(listen), Some(upstream), Some(policy), Some(public_url), Some(timeout)) => {
+            (Some(listen), Some(upstream), Some(policy), Some(public_url), Some(timeout))
+                if has_max_age =>
+            {
                 Ok(Options {
                     listen,
                     upstream,
@@ -101,6 +115,7 @@ impl Flags {
                     timeout,
                     translate_status_code: self.translate_status_code,
                     limits: self.limits,
+                    websocket_same_policy: self.websocket_same_policy,
                 })
             }
             _ => Err(problems),
@@ -108,17 +123,15 @@ impl Flags {
     }
 
     /// The contract's methods and headers, and those of the command line.
-    fn policy(&self) -> Result<CorsPolicy, CorsPolicyError> {
-        let with = |contract: &[&str], more: &[String]| -> Vec<String> {
-            let contract = contract.iter().copied();
-            let more = more.iter().map(String::as_str);
-            contract.chain(more).map(str::to_owned).collect()
-        };
-        CorsPolicy::builder(&self.server_urls)
-            .allow_methods(with(&["GET", "POST", "OPTIONS"], &self.allow_methods))
-            .allow_headers(with(&["Authorization", "Origin"], &self.allow_headers))
-            .expose_headers(&self.expose_headers)
-            .build()
+    fn policy(&self, max_age: Option<Duration>) -> Result<CorsPolicy, CorsPolicyError> {
+        let policy = CorsPolicy::builder(&self.server_urls)
+            .also_allow_methods(&self.allow_methods)
+            .also_allow_headers(&self.allow_headers)
+            .expose_headers(&self.expose_headers);
+        match max_age {
+            Some(max_age) => policy.max_age(max_age).build(),
+            None => policy.build(),
+        }
     }
 }
 
@@ -204,4 +217,10 @@ fn upstream(text: &str) -> Result<Upstream, &'static str> {
         authority: authority.clone(),
         prefix: uri.path().trim_end_matches('/').to_owned(),
     })
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    text.parse()
+        .map(Duration::from_secs)
+        .map_err(|_| "write an integer number of seconds, like 600")
 }

@@ -3,14 +3,14 @@
 //! Until the upstream has said 101, the client speaks HTTP: what it sends early is its next request,
 //! never a byte of a tunnel.
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::{
     body::Incoming,
     upgrade::{self, OnUpgrade},
 };
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
-use tower_contract::{ApiError, Cause};
+use tower_contract::{ApiError, Cause, CorsPolicy, RequestOrigin};
 
 use crate::{
     fields,
@@ -20,6 +20,17 @@ use crate::{
 /// The client's half of a tunnel, if the request asks for one.
 pub fn asked_for(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
     fields::upgrades_to_websocket(request.headers()).then(|| upgrade::on(request))
+}
+
+/// Refuses the pages that the policy does not admit, with `--websocket-same-policy`.
+///
+/// No browser asks before it opens a WebSocket, and it sends cookies: CORS does not guard it, the
+/// service behind has to. A client that sends no `Origin` is no page, and passes.
+pub fn admit(policy: &CorsPolicy, request: &HeaderMap) -> Result<(), ApiError> {
+    match policy.origin_of_request(request) {
+        RequestOrigin::Absent | RequestOrigin::Admitted => Ok(()),
+        _ => Err(FOREIGN_PAGE),
+    }
 }
 
 /// Joins the two connections as soon as the client has got the upstream's 101.
@@ -51,6 +62,9 @@ async fn tunnel(client: OnUpgrade, upstream: OnUpgrade) -> Result<(), BoxError> 
     copy_bidirectional(&mut client, &mut upstream).await?;
     Ok(())
 }
+
+/// 403: the page is none of the front ends.
+const FOREIGN_PAGE: ApiError = ApiError::forbidden();
 
 /// 502: the upstream changes to another protocol than it was asked to (RFC 9110, 7.8).
 const OTHER_PROTOCOL: ApiError = ApiError::bad_gateway().with_cause(Cause::Upstream);

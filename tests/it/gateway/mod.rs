@@ -1,5 +1,6 @@
 //! The gateway as a process, between raw sockets: what each side gets, byte for byte.
 
+mod early_answer;
 mod errors;
 mod fields;
 mod framing;

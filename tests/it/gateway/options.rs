@@ -41,6 +41,18 @@ async fn a_wrong_option_is_told_in_one_line() {
         "#]],
         ),
         (
+            ["--max-age", "10m"],
+            expect![[r#"
+            error: --max-age "10m": write an integer number of seconds, like 600
+        "#]],
+        ),
+        (
+            ["--max-age", "86401"],
+            expect![[r#"
+            error: max_age: "86401s" is not a number of whole seconds from 0 to 86,400
+        "#]],
+        ),
+        (
             ["--colour", "red"],
             expect![[r#"
             error: unexpected argument '--colour' found
@@ -106,6 +118,26 @@ async fn check(options: &[&str], line: expect_test::Expect) {
     let lines = stderr.lines().count();
     assert_eq!((code, stdout.as_str(), lines), (Some(2), "", 1), "{stderr}");
     line.assert_eq(&stderr);
+}
+
+#[tokio::test]
+async fn what_is_said_twice_counts_once_and_preflights_are_kept_as_long_as_was_said() {
+    let upstream = super::upstream::Scripted::start(&["HTTP/1.1 200 OK\r\n\r\n"]).await;
+    let more = ["--allow-method", "GET", "--allow-header", "origin", "--max-age", "600"];
+    let url = ["--server-url", "https://app.example.com"];
+    let gateway = super::gateway(upstream.address, &[&more[..], &url].concat()).await;
+    let preflight = "OPTIONS / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+         origin: https://app.example.com\r\naccess-control-request-method: PUT\r\n\r\n";
+    let answer = super::answer(gateway.address, preflight).await;
+    expect![[r#"
+        HTTP/1.1 200 OK
+        access-control-max-age: 600
+        connection: close
+        content-length: 0
+
+
+    "#]]
+    .assert_eq(&answer);
 }
 
 #[tokio::test]

@@ -68,6 +68,30 @@ async fn a_websocket_passes_both_ways_and_outlives_the_time_limit() {
 }
 
 #[tokio::test]
+async fn a_websocket_of_a_foreign_page_passes_unless_it_was_said_that_it_must_not() {
+    let from = |origin: &str| UPGRADE.replacen("host: a\r\n", &format!("host: a\r\n{origin}"), 1);
+    let foreign = from("origin: https://evil.example\r\n");
+    for (expected, more, request) in [
+        ("HTTP/1.1 101 ", &[][..], foreign.clone()),
+        ("HTTP/1.1 403 ", &["--websocket-same-policy"], foreign),
+        ("HTTP/1.1 403 ", &["--websocket-same-policy"], from("origin: null\r\n")),
+        ("HTTP/1.1 101 ", &["--websocket-same-policy"], UPGRADE.to_owned()),
+        (
+            "HTTP/1.1 101 ",
+            &["--websocket-same-policy"],
+            from("origin: https://app.example.com\r\n"),
+        ),
+    ] {
+        let (address, _) = serve(echo).await;
+        let gateway = gateway(address, more).await;
+        let mut client = TcpStream::connect(gateway.address).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        let head = read_until(&mut client, "\r\n\r\n").await;
+        assert!(head.starts_with(expected), "{more:?} {request} {head}");
+    }
+}
+
+#[tokio::test]
 async fn another_upgrade_is_not_asked_for_and_not_granted() {
     // The client asks for h2c: the upstream is not told, and if it switches all the same, it errs.
     let (address, _) = serve(async |mut stream: TcpStream| {
