@@ -73,6 +73,7 @@ impl Origins {
         self.listed.len() > 1 || self.patterns.is_some()
     }
 
+    #[cfg(feature = "tracing")]
     pub(super) fn is_anyone(&self) -> bool {
         matches!(self.lookup, Lookup::Nobody)
     }

@@ -5,7 +5,7 @@
 use crate::cors::subdomains::Subdomains;
 
 /// The longest host name (RFC 1035, 2.3.4).
-const MAX_HOST: usize = 253;
+pub(super) const MAX_HOST: usize = 253;
 
 /// Which origins are admitted beside the listed ones.
 #[derive(Debug, Default)]
@@ -13,15 +13,6 @@ pub(super) struct Patterns {
     pub(super) any_loopback_port: bool,
     #[cfg(feature = "subdomains")]
     pub(super) subdomains: Subdomains,
-}
-
-/// The parts of an origin with scheme http or https.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Parts<'a> {
-    pub(super) is_https: bool,
-    pub(super) host: &'a [u8],
-    /// Host and port, as they stand behind the scheme.
-    pub(super) authority: &'a [u8],
 }
 
 impl Patterns {
@@ -34,14 +25,11 @@ impl Patterns {
     }
 
     pub(super) fn admit(&self, origin: &[u8]) -> bool {
-        let Some(parts) = Parts::of(origin) else {
-            return false;
-        };
         #[cfg(feature = "subdomains")]
-        if self.subdomains.admit(parts) {
+        if self.subdomains.admit(origin) {
             return true;
         }
-        self.any_loopback_port && is_loopback(parts.host)
+        self.any_loopback_port && host_of(origin).is_some_and(is_loopback)
     }
 }
 
@@ -55,31 +43,32 @@ fn is_loopback(host: &[u8]) -> bool {
 
 /// Labels of lower-case letters, digits and hyphens, as browsers write nearly every host name.
 pub(super) fn is_name(host: &[u8]) -> bool {
-    let is_label = |label: &[u8]| {
-        let is_allowed = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
-        !label.is_empty() && label.iter().all(is_allowed)
+    // A label is never empty: no dot stands at an end, or beside another one.
+    let mut previous = b'.';
+    let is_allowed = |&byte: &u8| {
+        let is_dot_after_dot = byte == b'.' && previous == b'.';
+        previous = byte;
+        matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.') && !is_dot_after_dot
     };
-    host.len() <= MAX_HOST && host.split(|byte| *byte == b'.').all(is_label)
+    host.len() <= MAX_HOST && host.iter().all(is_allowed) && previous != b'.'
 }
 
-impl<'a> Parts<'a> {
-    /// `None` for what no browser would serialize so, as far as scheme and port tell.
-    pub(super) fn of(origin: &'a [u8]) -> Option<Self> {
-        let (is_https, authority) = match origin.strip_prefix(b"https://") {
-            Some(rest) => (true, rest),
-            None => (false, origin.strip_prefix(b"http://")?),
-        };
-        let host_end = match authority.first()? {
-            b'[' => authority.iter().position(|byte| *byte == b']')? + 1,
-            _ => authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len()),
-        };
-        let (host, port) = authority.split_at_checked(host_end)?;
-        match port {
-            [] => {}
-            [b':', digits @ ..] if is_port(digits, if is_https { 443 } else { 80 }) => {}
-            _ => return None,
-        }
-        Some(Self { is_https, host, authority })
+/// The host of an origin of the web; `None` for what no browser would serialize so, as far as scheme
+/// and port tell.
+fn host_of(origin: &[u8]) -> Option<&[u8]> {
+    let (default_port, authority) = match origin.strip_prefix(b"https://") {
+        Some(rest) => (443, rest),
+        None => (80, origin.strip_prefix(b"http://")?),
+    };
+    let host_end = match authority.first()? {
+        b'[' => authority.iter().position(|byte| *byte == b']')? + 1,
+        _ => authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at_checked(host_end)?;
+    match port {
+        [] => Some(host),
+        [b':', digits @ ..] if is_port(digits, default_port) => Some(host),
+        _ => None,
     }
 }
 

@@ -274,7 +274,11 @@ impl CorsPolicyBuilder {
         let apps =
             server_urls::parse_apps(&self.app_origins, self.server_urls.len(), &mut problems);
         listed.extend(apps);
-        let patterns = self.patterns(&mut problems);
+        let patterns = Patterns {
+            any_loopback_port: self.any_loopback_port,
+            #[cfg(feature = "subdomains")]
+            subdomains: server_urls::parse_subdomains(&self.subdomains_of, insecure, &mut problems),
+        };
         if self.readable_challenges {
             self.lists.exposed.push("X-WWW-Authenticate".to_owned());
         }
@@ -297,19 +301,6 @@ impl CorsPolicyBuilder {
             varies,
         };
         Ok(CorsPolicy { lines: lines.shared() })
-    }
-
-    #[cfg_attr(not(feature = "subdomains"), expect(unused_variables, reason = "nothing can fail"))]
-    fn patterns(&self, problems: &mut Vec<Problem>) -> Patterns {
-        Patterns {
-            any_loopback_port: self.any_loopback_port,
-            #[cfg(feature = "subdomains")]
-            subdomains: server_urls::parse_subdomains(
-                &self.subdomains_of,
-                self.allow_insecure_origins,
-                problems,
-            ),
-        }
     }
 }
 
