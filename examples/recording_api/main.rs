@@ -44,7 +44,7 @@ mod shared;
 mod store;
 mod timestamp;
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyError, TimeoutLayer};
 
@@ -55,6 +55,9 @@ use crate::{
     shared::{Server, announce, command_line, listen},
     store::{BoxError, Database},
 };
+
+/// How long a browser need not ask again before it sends what it has asked for.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -75,9 +78,14 @@ async fn main() -> ExitCode {
 /// What every response of this server promises, whatever happens below.
 fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
     let policy = CorsPolicy::builder(&options.server_urls)
-        .allow_methods(["GET", "POST", "PUT", "DELETE", "OPTIONS"])
-        .allow_headers(["Authorization", "Origin", "Content-Type"])
-        .expose_headers(["Location", "Content-Range"])
+        .also_allow_methods(["PUT", "DELETE"])
+        // A page plays a part of a recording, and asks again only for what has changed.
+        .also_allow_headers(["Content-Type", "Range", "If-Range", "If-None-Match"])
+        .expose_headers(["Location", "Retry-After"])
+        .expose_headers(["ETag", "Accept-Ranges", "Content-Range"])
+        // Without it a browser would ask the user for a password, while the page waits.
+        .readable_challenges()
+        .max_age(PREFLIGHT_MAX_AGE)
         .build()?;
     Ok(ContractLayer::new(policy)
         .public_url(options.public_url.clone())

@@ -33,7 +33,7 @@ mod recordings;
 #[path = "../shared/mod.rs"]
 mod shared;
 
-use std::{error::Error, net::SocketAddr, process::ExitCode};
+use std::{error::Error, net::SocketAddr, process::ExitCode, time::Duration};
 
 use axum::Router;
 use http::Method;
@@ -49,6 +49,9 @@ use crate::{
 };
 
 type BoxError = Box<dyn Error + Send + Sync>;
+
+/// How long a browser need not ask again before it sends what it has asked for.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -69,19 +72,9 @@ async fn main() -> ExitCode {
 /// What every response of this server promises, whatever happens below.
 fn contract(options: &Options) -> Result<ContractLayer, BoxError> {
     let policy = CorsPolicy::builder(&options.server_urls)
-        // What the pages of gRPC-Web and Connect send ..
-        .allow_headers([
-            "Authorization",
-            "Origin",
-            "Content-Type",
-            "X-Grpc-Web",
-            "X-User-Agent",
-            "Grpc-Timeout",
-            "Connect-Protocol-Version",
-            "Connect-Timeout-Ms",
-        ])
-        // .. and read. An error that has no body is told in these two.
-        .expose_headers(["Grpc-Status", "Grpc-Message"])
+        .grpc_web_pages()
+        .connect_pages()
+        .max_age(PREFLIGHT_MAX_AGE)
         .build()?;
     let methods = MethodGuardLayer::by_path([
         ("/recordings", [Method::GET]),

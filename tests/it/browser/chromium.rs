@@ -4,6 +4,7 @@ use std::{
     io::Write,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 const FLAGS: [&str; 14] = [
@@ -44,11 +45,36 @@ impl Chromium {
         named.map(PathBuf::from)
     }
 
-    pub fn open(program: &PathBuf, url: &str) -> Self {
-        let profile = std::env::temp_dir().join(format!("tower-contract-{}", std::process::id()));
+    /// Opens `url` with a profile that nobody else has; the name is that of the test.
+    pub fn open(program: &PathBuf, name: &str, url: &str) -> Self {
+        Self::open_with(program, name, &[], url)
+    }
+
+    /// The same, and the DevTools listen on a port that [`devtools`](Self::devtools) tells.
+    pub fn open_with_devtools(program: &PathBuf, name: &str) -> Self {
+        Self::open_with(program, name, &["--remote-debugging-port=0"], "about:blank")
+    }
+
+    /// The URL of the DevTools, as soon as the browser has written it down.
+    pub async fn devtools(&self) -> String {
+        let file = self.profile.join("DevToolsActivePort");
+        for _ in 0..600 {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if let Some((port, path)) = text.split_once('\n') {
+                return format!("ws://127.0.0.1:{port}{}", path.trim());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the browser has not told its DevTools");
+    }
+
+    fn open_with(program: &PathBuf, name: &str, more: &[&str], url: &str) -> Self {
+        let folder = format!("tower-contract-{}-{name}", std::process::id());
+        let profile = std::env::temp_dir().join(folder);
         std::fs::create_dir(&profile).unwrap();
         let process = Command::new(program)
             .args(FLAGS)
+            .args(more)
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg(url)
             .stdin(Stdio::null())

@@ -3,7 +3,9 @@
 //! One browser visits one page after the other; each page makes its calls, reports to its own server
 //! what its script could read, and goes to the next.
 
+mod challenges;
 mod chromium;
+mod devtools;
 mod servers;
 
 use std::time::Duration;
@@ -11,7 +13,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::timeout};
-use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyBuilder};
+use tower_contract::{
+    ContractLayer, CorsContractLayer, CorsPolicy, CorsPolicyBuilder, CorsPolicySource,
+};
 
 use chromium::{Chromium, note};
 use servers::{Log, Read, TlsListener, Try, api, bind, serve, under};
@@ -80,6 +84,11 @@ impl Case {
         self.after_preflight()
     }
 
+    fn anonymous(mut self) -> Self {
+        self.init["credentials"] = json!("omit");
+        self
+    }
+
     fn json(mut self) -> Self {
         self = self.method(Method::POST);
         self.init["headers"] = json!({ "Content-Type": "application/json" });
@@ -111,6 +120,10 @@ struct Apis {
     local: String,
     /// As `wide`, HTTP/2 over TLS.
     tls: String,
+    /// For the first front end, and below `/public/` for everyone, without credentials.
+    paths: String,
+    /// Two policies side by side and one inside another, as nobody should do it.
+    two: String,
     /// Without any layer.
     none: String,
 }
@@ -132,14 +145,22 @@ async fn start(front_ends: &[String; 2], local: &str, log: &Log) -> Apis {
     let tls = TlsListener::bind().await;
     let tls_url = format!("https://api.example.com:{}", tls.port());
     serve(tls, wide.clone(), log);
+    let by_path = CorsPolicySource::by_path(policy(&front_ends[..1]).build().unwrap())
+        .path("/public/{*rest}", CorsPolicy::public().json_pages().build().unwrap());
+    let paths = servers::public_too(ContractLayer::new(by_path.build().unwrap()));
+    let second = policy(&front_ends[1..]).build().unwrap();
+    let two = servers::nested(
+        ContractLayer::new(policy(&front_ends[..1]).build().unwrap()),
+        CorsContractLayer::new(second),
+    );
     let mut urls = Vec::new();
-    for app in [bare, wide, local, api()] {
+    for app in [bare, wide, local, paths, two, api()] {
         let listener = bind().await;
         urls.push(format!("http://localhost:{}", listener.local_addr().unwrap().port()));
         serve(listener, app, log);
     }
-    let [bare, wide, local, none] = urls.try_into().unwrap();
-    Apis { bare, wide, local, tls: tls_url, none }
+    let [bare, wide, local, paths, two, none] = urls.try_into().unwrap();
+    Apis { bare, wide, local, paths, two, tls: tls_url, none }
 }
 
 // ===== the cases =====
@@ -197,6 +218,7 @@ fn friend(apis: &Apis) -> Vec<Case> {
         in_sandbox: true,
         ..case
     }));
+    cases.extend(by_path(apis, true));
     // The negative control: without the layer nothing can be read, and what asks first is not sent.
     cases.extend(ERRORS.map(|(path, _)| case(&apis.none, path)));
     cases.extend(ERRORS.map(|(path, _)| case(&apis.none, path).authorized().only_asks()));
@@ -207,24 +229,63 @@ fn friend(apis: &Apis) -> Vec<Case> {
 fn second_friend(apis: &Apis) -> Vec<Case> {
     let mut cached = case(&apis.wide, "/cacheable").reads(200);
     cached.body = "kept";
-    vec![
+    let mut cases = by_path(apis, false);
+    cases.extend([
+        // A policy of its own, inside another one: never asked.
+        case(&apis.two, "/nested/ok"),
+        case(&apis.two, "/nested/ok").authorized().only_asks(),
+        case(&apis.two, "/nested/nowhere"),
         cached,
         case(&apis.wide, "/ok").authorized().reads(200),
         case(&apis.wide, "/panic").reads_error(500),
         case(&apis.bare, "/ok"),
         case(&apis.bare, "/ok").authorized().only_asks(),
-    ]
+    ]);
+    cases
+}
+
+/// One policy by default, one for everyone below `/public/`: what a page reads that the first one
+/// admits, or not.
+fn by_path(apis: &Apis, is_admitted: bool) -> Vec<Case> {
+    let default = |case: Case, status| match (is_admitted, status) {
+        (false, _) => case,
+        (true, 200) => case.reads(200),
+        (true, status) => case.reads_error(status),
+    };
+    let paths = |path| case(&apis.paths, path);
+    let mut cases = vec![
+        default(paths("/ok"), 200),
+        default(paths("/nowhere"), 404),
+        default(paths("/panic"), 500),
+        default(paths("/privat"), 404),
+        // The path of nobody's policy, though it looks like one of everyone's.
+        default(paths("/public//ok"), 404),
+        default(paths("/public/a%2fb"), 404),
+        paths("/public/ok").anonymous().reads(200),
+        paths("/public/nowhere").anonymous().reads_error(404),
+        paths("/public/panic").anonymous().reads_error(500),
+        paths("/public/echo").json().anonymous().reads(200),
+        // With credentials nobody reads what is for everyone.
+        paths("/public/ok"),
+        paths("/public/ok").authorized().only_asks(),
+        paths("/public/ok").anonymous().authorized().only_asks(),
+    ];
+    let own = paths("/nowhere").authorized();
+    cases.push(if is_admitted { own.reads_error(404) } else { own.only_asks() });
+    cases
 }
 
 /// A page that nobody configured.
 fn foreigner(apis: &Apis) -> Vec<Case> {
-    vec![
+    let mut cases = by_path(apis, false);
+    cases.extend([
         case(&apis.bare, "/ok"),
         case(&apis.wide, "/error/403"),
         case(&apis.wide, "/ok").authorized().only_asks(),
         case(&apis.wide, "/echo").json().only_asks(),
         case(&apis.tls, "/ok"),
-    ]
+    ]);
+    cases
 }
 
 fn pages(front_ends: &[String; 2], local: &str, port: u16, other: u16, apis: &Apis) -> Vec<Page> {
@@ -279,7 +340,7 @@ async fn a_browser_reads_what_the_policy_allows_and_nothing_else() {
         serve(listener, app.clone(), &Log::default());
     }
 
-    let _browser = Chromium::open(&program, &first);
+    let _browser = Chromium::open(&program, "pages", &first);
     let mut cases = 0;
     for (n, page) in pages.iter().enumerate() {
         let report = timeout(LIMIT, reports.recv()).await;

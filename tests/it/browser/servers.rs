@@ -26,7 +26,7 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
     server::TlsStream,
 };
-use tower_contract::{ApiError, ContractLayer, MethodGuardLayer, TimeoutLayer};
+use tower_contract::{ApiError, ContractLayer, CorsContractLayer, MethodGuardLayer, TimeoutLayer};
 
 /// What a page is asked to try.
 #[derive(Clone, Debug, Serialize)]
@@ -93,6 +93,16 @@ pub fn under(layer: ContractLayer) -> Router {
             .methods(MethodGuardLayer::new(methods))
             .timeout(TimeoutLayer::new(Duration::from_millis(100))),
     )
+}
+
+/// The API, and once more for everyone.
+pub fn public_too(layer: ContractLayer) -> Router {
+    api().nest("/public", api()).layer(layer)
+}
+
+/// A second policy inside the first.
+pub fn nested(outer: ContractLayer, inner: CorsContractLayer) -> Router {
+    api().nest("/nested", api().layer(inner)).layer(outer)
 }
 
 /// Writes every request down and passes it on.

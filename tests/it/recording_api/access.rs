@@ -11,6 +11,7 @@ async fn no_login_or_a_wrong_one_is_401_with_a_challenge() {
     api.check(request("GET /api/v2/recordings/call-01"), expect![[r#"
         401 Unauthorized
         www-authenticate: Basic realm="recordings", charset="UTF-8"
+        vary: Origin
 
         {"http_method":"GET","title":"Unauthorized","description":"Credentials are missing or incorrect.","code":401,"uri":"http://localhost:8080/api/v2/recordings/call-01"}
     "#]])

@@ -186,8 +186,11 @@ pub(super) struct Answer {
 const MANDATORY: [(&str, &str); 5] = [
     ("access-control-allow-origin", "http://localhost:3000"),
     ("access-control-allow-origins", "http://localhost:3000"),
-    ("access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS"),
-    ("access-control-allow-headers", "Authorization, Origin, Content-Type"),
+    ("access-control-allow-methods", "GET, POST, OPTIONS, PUT, DELETE"),
+    (
+        "access-control-allow-headers",
+        "Authorization, Origin, Content-Type, Range, If-Range, If-None-Match",
+    ),
     ("access-control-allow-credentials", "true"),
 ];
 
@@ -207,7 +210,8 @@ impl Answer {
             assert_eq!(lines(name), [value], "{name} on {self:?}");
         }
         if method != Method::OPTIONS {
-            let exposed = ["Location, Content-Range"];
+            let exposed =
+                ["Location, Retry-After, ETag, Accept-Ranges, Content-Range, X-WWW-Authenticate"];
             assert_eq!(lines("access-control-expose-headers"), exposed, "{self:?}");
         }
         if method == Method::HEAD {
