@@ -74,8 +74,9 @@
 //!
 //! None is on by default. `axum`: `IntoResponse` for [`ApiError`], and the path before `nest` in the
 //! `uri` member. `hyper`: errors of hyper and hyper-util's client are 502. `buffer`: errors of
-//! `tower::buffer` are 503. `tracing`: one event for each error, by the layer that decides.
-//! `linger`: sockets whose last answer is heard, and with `axum` a listener of them.
+//! `tower::buffer` are 503. `subdomains`: a CORS policy can admit every host below one. `linger`:
+//! sockets whose last answer is heard, and with `axum` a listener of them. `tracing`: one event for
+//! each error.
 //!
 //! # What it does not do
 //!
@@ -166,3 +167,8 @@ pub mod service {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The guide's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide/cors.md")]
+mod guide_cors {}

@@ -54,23 +54,47 @@ use crate::short_circuit::{ShortCircuit, give_back_readiness};
 ///   `Access-Control-Allow-Origins`), `-Allow-Headers`, `-Allow-Methods` and `-Allow-Credentials:
 ///   true`, one line each; errors too, so that a page can read them.
 /// - The origin is the request's if it has exactly one `Origin` line, byte-equal to a configured
-///   one; otherwise it is the first server url, and the browser keeps the foreign page out.
+///   one or admitted by a rule of the policy; otherwise it is the first server url, and the browser
+///   keeps the foreign page out. A [public](CorsPolicy::public) policy says `*` to everyone, and no
+///   `-Allow-Credentials`.
 /// - A CORS-preflight request (Fetch, 3.2.2: `OPTIONS` with `Origin` and
 ///   `Access-Control-Request-Method`) is answered 200 without body and does not reach the service.
-/// - `Vary: Origin` on every response if there is more than one server url or the policy is live,
+/// - `Vary: Origin` on every response if more than one origin is admitted or the policy is live,
 ///   merged into the `Vary` of the service.
+/// - One policy for each request, by its path if the source is [by
+///   path](CorsPolicySource::by_path): preflight, 404 and panic of a path follow the same one.
 /// - What the service says in `Access-Control-*` fields is removed: the policy is the whole truth.
+/// - With feature `tracing`, one event at `debug` for each preflight that a browser will refuse.
 ///
 /// # What it leaves alone
 ///
 /// - Status, body and all other headers. Any other `OPTIONS` request reaches the service.
 /// - It authorizes nobody: a client that is no browser ignores CORS, and a foreign page's simple
 ///   requests reach the service as they would without the layer.
+/// - It guards no WebSocket and no form, for which browsers do not ask: see
+///   [`origin_of_request`](CorsPolicy::origin_of_request).
+/// - `Access-Control-Request-Private-Network` has no answer: browsers ask the user instead.
 /// - An `Err` of the service passes, without headers: turn it into a response further in.
 ///
 /// # Where it goes
 ///
-/// Outermost: a page can read only the refusals and errors that are made inside it.
+/// Outermost: a page can read only the refusals and errors that are made inside it. Authentication
+/// goes inside too, because browsers send no credentials with a preflight.
+///
+/// One of it: where one layer is around another, the outer one wins and the nested one never acts.
+/// A second policy for some paths is one source:
+///
+/// ```
+/// use tower_contract::{CorsContractLayer, CorsPolicy, CorsPolicySource};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let app = CorsPolicy::builder(["https://app.example.com"]).build()?;
+/// let anyone = CorsPolicy::public().build()?;
+/// let policies = CorsPolicySource::by_path(app).path("/public/{*rest}", anyone).build()?;
+/// let layer = CorsContractLayer::new(policies);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Example
 ///
