@@ -1,4 +1,4 @@
-//! A page on one origin that calls one service on three others, and shows what it can read.
+//! A page on one origin that calls one service on four others, and shows what it can read.
 //!
 //! ```text
 //! cargo run --example playground
@@ -6,13 +6,15 @@
 //!
 //! | file | what it tells |
 //! |---|---|
-//! | `main.rs` | the four servers |
+//! | `main.rs` | the servers: the page's, and one for each stack |
 //! | `service.rs` | the service: one path for each way to fail; it knows nothing of CORS |
-//! | `stacks.rs` | the three ways to put layers around it, one of them right |
+//! | `stacks.rs` | the four ways to put layers around it, or none, one of them right |
+//! | `raw.rs` | what is on the wire, for the page to show |
 //! | `page/` | the page: HTML, CSS and a module script, without a build step |
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
 
+mod raw;
 mod service;
 #[path = "../shared/mod.rs"]
 mod shared;
@@ -28,12 +30,13 @@ use axum::{
     Json, Router,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Redirect},
-    routing::get,
+    routing::{MethodRouter, get, post},
 };
 use clap::Parser;
 use serde::Serialize;
 
 use crate::{
+    raw::Stacks,
     shared::{Limits, Server, announce, command_line, listen},
     stacks::Stack,
 };
@@ -75,12 +78,14 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let page = listen(options.listen).await?;
     let address = page.local_addr()?;
     let origin = format!("http://localhost:{}", address.port());
-    let mut targets = Vec::new();
+    let (mut targets, mut addresses) = (Vec::new(), Vec::new());
     for stack in stacks::ALL {
-        targets.push(start(&server, stack, address.ip(), &origin).await?);
+        let (target, address) = start(&server, stack, address.ip(), &origin).await?;
+        targets.push(target);
+        addresses.push(address);
     }
     announce(format_args!("listening on http://{address}\n\nopen {origin}\n\nCtrl-C stops."));
-    let pages = pages(targets);
+    let pages = pages(targets, addresses.into());
     server.accept(page, move |_client| pages.clone());
     server.until_stopped().await;
     Ok(())
@@ -92,23 +97,28 @@ async fn start(
     stack: Stack,
     address: IpAddr,
     page: &str,
-) -> Result<Target, Box<dyn Error>> {
+) -> Result<(Target, SocketAddr), Box<dyn Error>> {
     let listener = listen(SocketAddr::new(address, 0)).await?;
-    let url = format!("http://localhost:{}", listener.local_addr()?.port());
-    let app = (stack.build)(service::routes(), page, &url)?;
+    let address = listener.local_addr()?;
+    let url = format!("http://localhost:{}", address.port());
+    let app = (stack.build)(page, &url)?;
     server.accept(listener, move |_client| app.clone());
-    Ok(Target { name: stack.name, about: stack.about, url })
+    Ok((Target { name: stack.name, about: stack.about, url }, address))
 }
 
-fn pages(targets: Vec<Target>) -> Router {
+fn pages(targets: Vec<Target>, stacks: Stacks) -> Router {
     Router::new()
         .route("/", file("text/html", include_str!("page/index.html")))
         .route("/style.css", file("text/css", include_str!("page/style.css")))
+        .route("/calls.js", file("text/javascript", include_str!("page/calls.js")))
+        .route("/details.js", file("text/javascript", include_str!("page/details.js")))
         .route("/playground.js", file("text/javascript", include_str!("page/playground.js")))
         .route("/targets.json", get(async || Json(targets)))
+        .route("/raw", post(raw::ask))
         .fallback(async || Redirect::to("/"))
+        .with_state(stacks)
 }
 
-fn file(content_type: &'static str, text: &'static str) -> axum::routing::MethodRouter {
+fn file(content_type: &'static str, text: &'static str) -> MethodRouter<Stacks> {
     get(async move || ([(CONTENT_TYPE, content_type)], text).into_response())
 }

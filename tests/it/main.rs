@@ -42,6 +42,7 @@ mod own_errors;
 mod panic_hook;
 mod panics;
 mod places;
+mod playground;
 mod properties;
 mod readiness;
 mod readme;

@@ -1,156 +1,120 @@
-// Makes each call to each stack and shows what a script may read of the answer.
+// Makes each call to each stack and shows, cell by cell, what a script may read of the answer.
 
-const json = (value) => ({
-  method: "POST",
-  headers: { "Content-Type": "application/json" },
-  body: JSON.stringify(value),
-});
-
-const CASES = [
-  { status: 200, what: "All is well", path: "/ping" },
-  { status: 400, what: "A wrong parameter", path: "/server/mode", init: json({ mode: "something" }) },
-  { status: 401, what: "No credentials", path: "/recordings" },
-  {
-    status: 403,
-    what: "Not allowed to",
-    path: "/recordings/call-secret",
-    init: { headers: { Authorization: "Bearer agent" } },
-  },
-  { status: 404, what: "No such recording", path: "/recordings/call-99" },
-  { status: 405, what: "A method nobody supports", path: "/ping", init: { method: "DELETE" } },
-  { status: 413, what: "Too much content", path: "/recordings/call-01/labels", init: json("x".repeat(20000)) },
-  { status: 500, what: "A panic", path: "/diagnostics/panic" },
-  { status: 502, what: "The media store is down", path: "/recordings/call-01/media" },
-  { status: 503, what: "Too slow", path: "/diagnostics/slow" },
-  { status: 503, what: "Overloaded", path: "/export" },
-];
-
-/** Headers that a page may read only if the policy exposes them. */
-const EXPOSED = ["Allow", "Retry-After", "WWW-Authenticate"];
+import { CASES, call } from "/calls.js";
+import { openDetails, requestLine, showText } from "/details.js";
 
 const $ = (id) => document.getElementById(id);
-const fromTemplate = (id) => $(id).content.firstElementChild.cloneNode(true);
-const setText = (root, selector, text) => {
-  root.querySelector(selector).textContent = text;
-};
+const isForeign = location.hostname !== "localhost";
 
-/** What the page can read of one answer, or null. */
-async function call(target, { path, init }) {
-  try {
-    const response = await fetch(target.url + path, { credentials: "include", ...init });
-    const text = await response.text();
-    const headers = EXPOSED.filter((name) => response.headers.has(name));
-    return {
-      status: response.status,
-      reason: response.statusText,
-      body: text ? JSON.parse(text) : null,
-      headers: headers.map((name) => [name, response.headers.get(name)]),
-    };
-  } catch {
-    return null;
+function element(name, parent, className = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  parent.append(made);
+  return made;
+}
+
+/** What a cell shows of an answer: its state, a word, and what is to be said of it. */
+function verdict({ status, shape, late, error }) {
+  if (!error) return { state: shape === "kept" ? "kept" : "other", word: status, note: shape === "kept" ? "" : shape };
+  if (late) return { state: "lost", word: "none", note: "no answer in 5 s" };
+  if (isForeign) return { state: "out", word: "kept out", note: "" };
+  return { state: "lost", word: "lost", note: "network error" };
+}
+
+class Cell {
+  constructor(row, one, target, index) {
+    this.call = { one, target, index };
+    this.button = element("button", element("td", row));
+    this.button.type = "button";
+    this.mark = element("span", this.button, "mark");
+    this.word = element("span", this.button, "word");
+    this.note = element("span", this.button, "note");
+    this.button.addEventListener("click", () => {
+      if (this.answer) openDetails(one, target, index, this.answer);
+    });
+  }
+
+  async run() {
+    const { one, target } = this.call;
+    this.#show({ state: "waiting", word: "…", note: "" });
+    this.answer = undefined;
+    this.answer = await call(target, one);
+    this.#show(verdict(this.answer));
+  }
+
+  #show({ state, word, note }) {
+    const { one, target } = this.call;
+    this.state = state;
+    this.mark.dataset.state = state;
+    this.button.dataset.state = state;
+    this.word.textContent = word;
+    this.note.textContent = note;
+    this.button.setAttribute("aria-label", `${one.what}, ${target.name}: ${word} ${note}`);
   }
 }
 
-function showAnswer(element, answer) {
-  const list = element.querySelector("dl");
-  list.replaceChildren();
-  element.dataset.state = answer ? "readable" : "unreadable";
-  if (!answer) {
-    setText(element, ".state", "Unreadable: “Failed to fetch”");
-    return;
-  }
-  setText(element, ".state", `${answer.status} ${answer.reason}`);
-  const { title, description, code, uri } = answer.body ?? {};
-  const told = { title, description, code, uri };
-  const isError = answer.status >= 400;
-  const rows = isError ? Object.entries(told) : [["body", JSON.stringify(answer.body)]];
-  for (const [name, value] of [...rows, ...answer.headers]) {
-    const row = document.createElement("div");
-    const term = document.createElement("dt");
-    const text = document.createElement("dd");
-    term.textContent = name;
-    text.textContent = value;
-    row.append(term, text);
-    list.append(row);
-  }
-}
-
-class Playground {
+class Matrix {
   constructor(targets) {
-    this.targets = targets;
-    this.stacks = targets.map((target) => this.#addStack(target));
-    this.rows = CASES.map((one) => this.#addCase(one));
+    this.columns = targets.map((target) => this.#addStack(target));
+    this.cells = CASES.flatMap((one) => this.#addCase(one, targets));
   }
 
   #addStack(target) {
-    const element = fromTemplate("stack");
-    setText(element, "h2", target.name);
-    setText(element, ".about", target.about);
-    setText(element, "code", target.url);
-    $("stacks").append(element);
-    return element;
+    const head = element("th", $("stacks"));
+    head.scope = "col";
+    element("span", head, "name").textContent = target.name;
+    const score = element("span", head, "score");
+    const about = element("div", $("abouts"));
+    element("dt", about).textContent = target.name;
+    const text = element("dd", about);
+    element("span", text).textContent = target.about;
+    showText(element("code", text), target.url);
+    return { target, score };
   }
 
-  #addCase(one) {
-    const element = fromTemplate("case");
-    setText(element, ".code", one.status);
-    setText(element, ".what", one.what);
-    setText(element, ".request code", `${one.init?.method ?? "GET"} ${one.path}`);
-    const answers = this.targets.map((target) => {
-      const answer = fromTemplate("answer");
-      setText(answer, "h3", target.name);
-      element.querySelector(".answers").append(answer);
-      return answer;
-    });
-    const row = { one, answers };
-    const button = element.querySelector(".again");
-    button.setAttribute("aria-label", `Run “${one.what}” again`);
-    button.addEventListener("click", () => this.run([row]));
-    $("cases").append(element);
-    return row;
+  #addCase(one, targets) {
+    const row = element("tr", $("cases"));
+    const head = element("th", row);
+    head.scope = "row";
+    element("span", head, "what").textContent = one.what;
+    showText(element("code", head), requestLine(one));
+    return targets.map((target, index) => new Cell(row, one, target, index));
   }
 
-  async run(rows = this.rows) {
+  async run() {
     $("run-all").disabled = true;
-    const calls = rows.flatMap(({ one, answers }) =>
-      this.targets.map(async (target, n) => {
-        answers[n].dataset.state = "waiting";
-        showAnswer(answers[n], await call(target, one));
-      }),
-    );
-    await Promise.all(calls);
+    await Promise.all(this.cells.map((cell) => cell.run()));
     this.#showScores();
     $("run-all").disabled = false;
   }
 
   #showScores() {
-    const scores = this.targets.map((target, n) => {
-      const count = this.rows.filter(({ answers }) => answers[n].dataset.state === "readable").length;
-      const score = `${count} of ${this.rows.length} readable`;
-      this.stacks[n].dataset.full = count === this.rows.length;
-      setText(this.stacks[n], "strong", score);
-      return `${target.name}: ${score}.`;
+    const scores = this.columns.map(({ target, score }) => {
+      const states = this.cells.filter((cell) => cell.call.target === target).map((cell) => cell.state);
+      const count = states.filter((state) => state === "kept").length;
+      const isOut = states.includes("out");
+      score.textContent = isOut ? "kept out" : `${count} of ${states.length}`;
+      return `${target.name}: ${count} of ${states.length} calls keep the contract.`;
     });
-    setText(document, "#announce", scores.join(" "));
+    $("announce").textContent = scores.join(" ");
   }
 }
 
 /** The same page under another name of the same machine is a foreign page. */
 function offerStranger() {
   const url = new URL(location);
-  const isHome = url.hostname === "localhost";
-  url.hostname = isHome ? "127.0.0.1" : "localhost";
+  url.hostname = isForeign ? "localhost" : "127.0.0.1";
   $("stranger").href = url;
-  $("stranger").textContent = isHome
-    ? "Open this page as a stranger"
-    : "You are a stranger here: open the configured front end";
+  $("stranger").textContent = isForeign ? "Open the configured front end" : "Open this page as a foreign one";
   $("stranger").hidden = false;
+  $("foreign").hidden = !isForeign;
+  $("legend-out").hidden = !isForeign;
 }
 
-setText(document, "#origin", location.origin);
+showText($("origin"), location.origin);
 offerStranger();
 const targets = await (await fetch("/targets.json")).json();
-const playground = new Playground(targets);
-$("run-all").addEventListener("click", () => playground.run());
-await playground.run();
+const matrix = new Matrix(targets);
+$("run-all").addEventListener("click", () => matrix.run());
+await matrix.run();
 document.documentElement.dataset.ran = "";
