@@ -10,7 +10,9 @@
 //! | `service.rs` | the service: one path for each way to fail; it knows nothing of CORS |
 //! | `stacks.rs` | the four ways to put layers around it, or none, one of them right |
 //! | `raw.rs` | what is on the wire, for the page to show |
-//! | `page/` | the page: HTML, CSS and a module script, without a build step |
+//! | `page/` | the page: HTML, CSS and module scripts, without a build step |
+//!
+//! `node docs/playground.mjs` takes the README's picture of the page.
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says: for the other modules")]
 
