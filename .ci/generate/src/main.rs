@@ -1,26 +1,34 @@
-//! Writes `examples/recording_grpc/generated/recordings.v1.rs`, or with `--check` compares it.
+//! Writes the Rust code that examples make from their `.proto`, or with `--check` compares it.
 //!
 //! Pure Rust: no `protoc` is needed.
 
 use std::{env, error::Error, fs, path::Path, process::ExitCode};
 
+/// An example, its `.proto`, and the package that this declares.
+const EXAMPLES: [(&str, &str, &str); 2] = [
+    ("recording_grpc", "recordings.proto", "recordings.v1"),
+    ("envoy", "external_processor.proto", "envoy.service.ext_proc.v3"),
+];
+
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/recording_grpc");
-    let made = generated(&example)?;
-    let file = example.join("generated/recordings.v1.rs");
-    if env::args().any(|argument| argument == "--check") {
-        if fs::read_to_string(&file)? == made {
-            return Ok(ExitCode::SUCCESS);
+    let check = env::args().any(|argument| argument == "--check");
+    let mut code = ExitCode::SUCCESS;
+    for (example, proto, package) in EXAMPLES {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
+        let made = generated(&example, proto, package)?;
+        let file = example.join(format!("generated/{package}.rs"));
+        if !check {
+            fs::write(file, made)?;
+        } else if fs::read_to_string(&file)? != made {
+            eprintln!("{package}.rs is not what {proto} says: run .ci/generate");
+            code = ExitCode::FAILURE;
         }
-        eprintln!("recordings.v1.rs is not what recordings.proto says: run .ci/generate");
-        return Ok(ExitCode::FAILURE);
     }
-    fs::write(file, made)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
-fn generated(example: &Path) -> Result<String, Box<dyn Error>> {
-    let descriptors = protox::compile(["recordings.proto"], [example])?;
+fn generated(example: &Path, proto: &str, package: &str) -> Result<String, Box<dyn Error>> {
+    let descriptors = protox::compile([proto], [example])?;
     let folder = env::temp_dir().join(format!("generate-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     tonic_prost_build::configure()
@@ -29,11 +37,11 @@ fn generated(example: &Path) -> Result<String, Box<dyn Error>> {
         .bytes(".")
         .out_dir(&folder)
         .compile_fds(descriptors)?;
-    let code = fs::read_to_string(folder.join("recordings.v1.rs"))?;
+    let code = fs::read_to_string(folder.join(format!("{package}.rs")))?;
     fs::remove_dir_all(folder)?;
     // The first line is what a test of the library compares, without a protobuf compiler.
-    let source = fs::read(example.join("recordings.proto"))?;
-    Ok(format!("// From recordings.proto, {}.\n{code}", checksum(&source)))
+    let source = fs::read(example.join(proto))?;
+    Ok(format!("// From {proto}, {}.\n{code}", checksum(&source)))
 }
 
 /// FNV-1a, 64 bits.
