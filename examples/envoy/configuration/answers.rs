@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CONTENT_LENGTH, ORIGIN,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CONTENT_LENGTH,
+        CONTENT_TYPE, ORIGIN,
     },
 };
 use http_body_util::{BodyExt, Full};
@@ -84,7 +85,7 @@ impl<'a> Answers<'a> {
     /// What is told of an error whose request nobody knows.
     pub async fn fallback(&self, status: StatusCode, audience: Audience) -> Fallback {
         let mut request = self.request("*", Method::OPTIONS);
-        request.extensions_mut().insert(status);
+        request.extensions_mut().insert(ApiError::new(status));
         let response = ask(&self.options.responses(), request).await;
         let mut headers = self.lines(response.headers(), audience);
         for header in &mut headers {
@@ -102,6 +103,17 @@ impl<'a> Answers<'a> {
             of_request: with("%REQ(:METHOD)%", "%PATH(NQ:PATH)%"),
             headers,
         }
+    }
+
+    /// What a gRPC call is told of an error: `grpc-status` and `grpc-message`.
+    pub async fn grpc(&self, error: ApiError) -> (String, String) {
+        let mut request = self.request("/", Method::POST);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        request.extensions_mut().insert(error);
+        let response = ask(&self.options.responses(), request).await;
+        let value = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let value = |name| value(name).unwrap_or_default().to_owned();
+        (value("grpc-status"), value("grpc-message"))
     }
 
     fn request(&self, target: &str, method: Method) -> Request<()> {
@@ -141,12 +153,12 @@ fn literal(text: &str) -> String {
     text.replace('%', "%%")
 }
 
-/// Asks the contract around a service that is well, or that fails with the status in the request's
+/// Asks the contract around a service that is well, or that fails with the error in the request's
 /// extensions.
 async fn ask(contract: &ContractLayer, request: Request<()>) -> Response<Bytes> {
     let service = contract.layer(service_fn(async |request: Request<()>| {
-        Ok::<_, Infallible>(match request.extensions().get::<StatusCode>() {
-            Some(status) => ApiError::new(*status).into_http(),
+        Ok::<_, Infallible>(match request.extensions().get::<ApiError>() {
+            Some(error) => error.clone().into_http(),
             None => Response::new(Full::<Bytes>::default()),
         })
     }));

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use tower_contract::{ApiError, Cause};
 
 use super::{
     answers::{Answers, Audience, line},
@@ -23,12 +24,26 @@ const UNASKED: [(&str, StatusCode); 2] = [
     ("upstream_reset_after_response_started", StatusCode::BAD_GATEWAY),
 ];
 
-/// What Envoy's codec says of requests that it cannot read.
-const UNREADABLE: [StatusCode; 4] = [
-    StatusCode::BAD_REQUEST,
+/// What Envoy's codec says of requests that it cannot read. The last one stands for all others.
+const UNREADABLE: [StatusCode; 3] = [
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    StatusCode::UPGRADE_REQUIRED,
+    StatusCode::BAD_REQUEST,
+];
+
+/// What Envoy answers to a gRPC call. The last one stands for all others.
+const OF_GRPC: [StatusCode; 11] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::REQUEST_TIMEOUT,
     StatusCode::PAYLOAD_TOO_LARGE,
-    StatusCode::NOT_IMPLEMENTED,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::GATEWAY_TIMEOUT,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::IM_A_TEAPOT,
 ];
 
 /// The mappers, in their order: the first that matches decides.
@@ -37,41 +52,89 @@ const UNREADABLE: [StatusCode; 4] = [
 pub async fn local_replies(options: &Options, answers: &Answers<'_>) -> Value {
     // What the contract made passes as it is. A default format would be applied to it as well.
     let made = format!("response.code_details == '{DETAILS}'");
-    let mut mappers = vec![json!({ "filter": cel(&made) }), limit()];
-    let of_codec = cel("response.code_details.startsWith('http1.')");
+    let mut mappers = vec![json!({ "filter": cel(&made) })];
+    mappers.extend(unreadable(answers).await);
+    for (details, status) in UNASKED {
+        mappers.extend(unasked(options, answers, details, status).await);
+    }
+    mappers.extend(to_grpc(answers).await);
+    mappers.extend([limit(), unseen()]);
+    json!({ "mappers": mappers })
+}
+
+/// Requests that Envoy cannot read. An answer that waits for the processor would never be sent.
+async fn unreadable(answers: &Answers<'_>) -> Vec<Value> {
+    let details = "response.code_details";
+    let is_it = cel(&format!("{details}.startsWith('http1.') || {details} == 'low_version'"));
+    let mut mappers = Vec::new();
     for status in UNREADABLE {
         let fallback = answers.fallback(status, Audience::Others).await;
-        let filters = vec![of_codec.clone(), is_status("EQ", status)];
+        let mut filters = vec![is_it.clone()];
+        if status != StatusCode::BAD_REQUEST {
+            filters.push(is_status("EQ", status));
+        }
         mappers.push(said(status, filters, fallback.headers, json_text(&fallback.of_nobody)));
     }
-    for (details, status) in UNASKED {
-        let is_it = cel(&format!("response.code_details.startsWith('{details}')"));
-        for audience in answers.audiences() {
-            let fallback = answers.fallback(status, *audience).await;
-            let texts = [
-                (Some(is_grpc()), text("the service cannot process the call now", "text/plain")),
-                (Some(is_plain()), json_text(&fallback.of_request)),
-                (None, json_text(&fallback.of_nobody)),
-            ];
-            let front_end = (*audience == Audience::FrontEnd)
-                .then(|| header_filter(front_end(&options.server_urls)));
-            for (asks, text) in texts {
-                let filters = [Some(is_it.clone()), front_end.clone(), asks];
-                let filters = filters.into_iter().flatten().collect();
-                mappers.push(said(status, filters, fallback.headers.clone(), text));
-            }
+    mappers
+}
+
+/// Answers that pass no filter. Each front end is told its own origin.
+async fn unasked(
+    options: &Options,
+    answers: &Answers<'_>,
+    details: &str,
+    status: StatusCode,
+) -> Vec<Value> {
+    let is_it = cel(&format!("response.code_details.startsWith('{details}')"));
+    let (code, message) = answers.grpc(ApiError::new(status)).await;
+    let mut mappers = Vec::new();
+    for audience in answers.audiences() {
+        let fallback = answers.fallback(status, *audience).await;
+        let is_front_end = (*audience == Audience::FrontEnd)
+            .then(|| header_filter(front_end(&options.server_urls)));
+        let texts = [
+            (Some(is_grpc()), Some(&code), text(&message, "text/plain")),
+            (Some(is_plain()), None, json_text(&fallback.of_request)),
+            (None, None, json_text(&fallback.of_nobody)),
+        ];
+        for (asks, code, text) in texts {
+            let filters = [Some(is_it.clone()), is_front_end.clone(), asks];
+            let mut headers = fallback.headers.clone();
+            headers.extend(code.map(|code| line("grpc-status", code)));
+            mappers.push(said(status, filters.into_iter().flatten().collect(), headers, text));
         }
     }
-    mappers.push(unseen());
-    json!({ "mappers": mappers })
+    mappers
+}
+
+/// A gRPC call is answered in its own protocol: Envoy puts the text into `grpc-message`, where the
+/// upstream's address would stand otherwise.
+async fn to_grpc(answers: &Answers<'_>) -> Vec<Value> {
+    let mapper = |filters: Vec<Value>, (code, message): (String, String)| {
+        json!({
+            "filter": { "and_filter": { "filters": filters } },
+            "headers_to_add": [line("grpc-status", &code)],
+            "body_format_override": text(&message, "text/plain"),
+        })
+    };
+    let late = ApiError::unavailable().with_cause(Cause::Timeout);
+    let mut mappers = vec![mapper(vec![is_limit(), is_grpc()], answers.grpc(late).await)];
+    for status in OF_GRPC {
+        let which = if status == StatusCode::IM_A_TEAPOT { "GE" } else { "EQ" };
+        let least = if which == "GE" { StatusCode::BAD_REQUEST } else { status };
+        let filters = vec![is_grpc(), is_status(which, least)];
+        mappers.push(mapper(filters, answers.grpc(ApiError::new(status)).await));
+    }
+    mappers
 }
 
 /// The limit of the contract, where Envoy keeps it. The processor tells it.
 fn limit() -> Value {
-    json!({
-        "filter": cel("response.code_details == 'upstream_per_try_timeout'"),
-        "status_code": 503,
-    })
+    json!({ "filter": is_limit(), "status_code": 503 })
+}
+
+fn is_limit() -> Value {
+    cel("response.code_details == 'upstream_per_try_timeout'")
 }
 
 /// All else is the processor's to tell. Where no filter saw the request, it has it from here.
