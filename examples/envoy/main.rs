@@ -43,7 +43,7 @@ mod upstream;
     reason = "nobody reads it"
 )]
 #[path = "generated/envoy.service.ext_proc.v3.rs"]
-mod generated;
+pub mod generated;
 
 use std::{
     error::Error,
