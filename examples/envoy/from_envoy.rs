@@ -4,8 +4,7 @@ use std::{collections::HashMap, fmt::Write, str::from_utf8};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN},
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::ORIGIN,
 };
 
 use super::generated::{Attribute, Attributes, HttpHeaders, attribute::Kind};
@@ -116,24 +115,6 @@ pub fn response(message: &HttpHeaders) -> Response<()> {
         }
     }
     response
-}
-
-/// Whether the content of a response can say something that the contract tells its client.
-///
-/// `is_connect`: the clients of Connect read their own errors, whatever the status is.
-pub fn says_something<B>(response: &Response<B>, is_connect: bool) -> bool {
-    let status = response.status();
-    let readable = status.is_client_error() || (is_connect && status.is_server_error());
-    readable && !response.headers().contains_key(CONTENT_ENCODING) && is_text_or_json(response)
-}
-
-fn is_text_or_json<B>(response: &Response<B>) -> bool {
-    let Some(content_type) = response.headers().get(CONTENT_TYPE) else {
-        return false;
-    };
-    let essence = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    let essence = essence.trim_ascii().to_ascii_lowercase();
-    matches!(&*essence, b"text/plain" | b"application/json" | b"application/problem+json")
 }
 
 // ===== lines =====

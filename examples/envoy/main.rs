@@ -40,10 +40,11 @@ mod upstream;
     clippy::pedantic,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    unnameable_types,
     reason = "nobody reads it"
 )]
 #[path = "generated/envoy.service.ext_proc.v3.rs"]
-pub mod generated;
+mod generated;
 
 use std::{
     error::Error,
@@ -97,7 +98,7 @@ fn written(text: &str) -> ExitCode {
 /// Answers Envoy until the first signal, then until the exchanges in flight have ended.
 async fn serve(options: &Options) -> Result<(), BoxError> {
     let mut signals = StopSignals::listen()?;
-    let processor = Processor::new(options.contract(), options.responses(), options.timeout);
+    let processor = Processor::new(options.contract(), options.responses());
     let server = Server::builder().add_service(processor.into_service());
     let (stopping, stopped) = stop::channel();
     match &options.listen {
@@ -112,9 +113,9 @@ async fn serve(options: &Options) -> Result<(), BoxError> {
             let incoming = UnixListenerStream::new(listen_at(path)?);
             welcome(&format!("unix:{}", path.display()));
             let serving = server.serve_with_incoming_shutdown(incoming, stopped);
-            let served = signals.serve(serving, stopping).await;
+            let end = signals.serve(serving, stopping).await;
             let _ = fs::remove_file(path);
-            served?;
+            end?;
         }
     }
     Ok(())

@@ -5,9 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr, 
 
 use clap::{Parser, Subcommand, ValueEnum};
 use http::uri::Authority;
-use tower_contract::{
-    ContractLayer, CorsPolicy, CorsPolicyProblem, MethodGuardLayer, PublicUrl, TimeoutLayer,
-};
+use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyProblem, MethodGuardLayer, PublicUrl};
 
 use super::methods::{self, Resource};
 
@@ -136,7 +134,7 @@ impl Options {
 
     /// What every answer promises.
     pub fn contract(&self) -> ContractLayer {
-        let contract = self.responses().timeout(TimeoutLayer::new(self.timeout));
+        let contract = self.responses().timeout(self.timeout);
         match &self.methods {
             Some(methods) => contract.methods(methods.clone()),
             None => contract,

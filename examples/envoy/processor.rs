@@ -1,10 +1,9 @@
 //! One stream is one exchange, and one call of the stack.
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_contract::ContractLayer;
@@ -21,9 +20,6 @@ use super::{
     upstream::{self, Original, Upstream},
 };
 
-/// A content that is still read is given up this long before the contract's own limit.
-const MARGIN: Duration = Duration::from_millis(10);
-
 /// Answers Envoy's streams, each as the contract says. It keeps nothing between them.
 #[derive(Clone, Debug)]
 pub struct Processor {
@@ -31,8 +27,6 @@ pub struct Processor {
     contract: ContractLayer,
     /// For responses to requests that were not seen: no method is refused any more.
     responses: ContractLayer,
-    /// The contract's limit.
-    limit: Duration,
 }
 
 /// The first message, as it begins a call of the stack.
@@ -45,8 +39,8 @@ struct Call<'a> {
 }
 
 impl Processor {
-    pub fn new(contract: ContractLayer, responses: ContractLayer, limit: Duration) -> Self {
-        Self { contract, responses, limit }
+    pub fn new(contract: ContractLayer, responses: ContractLayer) -> Self {
+        Self { contract, responses }
     }
 
     pub fn into_service(self) -> ExternalProcessorServer<Self> {
@@ -55,11 +49,9 @@ impl Processor {
 
     /// Hears the first message, calls the stack, and says what comes out of it.
     async fn exchange(self, conversation: Conversation) -> Result<(), Unanswered> {
-        let read_until = Instant::now() + self.limit.saturating_sub(MARGIN);
         let Call { contract, request, response } = self.call(conversation.hear().await?)?;
         let method = request.method().clone();
-        let body =
-            Upstream { conversation: conversation.clone(), head: response.clone(), read_until };
+        let body = Upstream { conversation: conversation.clone(), head: response.clone() };
         let stack = contract.layer(service_fn(async |request| {
             Ok::<_, Infallible>(upstream::response(request).await)
         }));
@@ -68,7 +60,7 @@ impl Processor {
         let (mut head, body) = answer.into_parts();
         let old = match head.extensions.remove::<Original>() {
             Some(Original::Gone) => return Err(Unanswered),
-            Some(Original::WithEnvoy(old)) if old.has_its_body() || method == Method::HEAD => {
+            Some(Original::Head(old)) if old.has_its_body() || method == Method::HEAD => {
                 Some(old.headers)
             }
             None if method == Method::HEAD => {

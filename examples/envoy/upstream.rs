@@ -1,16 +1,15 @@
 //! The service under the contract: what is behind Envoy, as Envoy tells of it.
 
 use std::{
+    fmt,
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, timeout_at};
 
 use super::{
     conversation::{Conversation, Unanswered},
@@ -19,24 +18,18 @@ use super::{
     to_envoy,
 };
 
-/// How long the content of an error may take, from its head on.
-const READ_TIME: Duration = Duration::from_secs(1);
-
 /// The way to the upstream, in the place of a request's body.
 #[derive(Debug)]
 pub struct Upstream {
     pub conversation: Conversation,
     /// The head of the response, if Envoy has it already.
     pub head: Option<HttpHeaders>,
-    /// Past this, reading on would cost the client the response.
-    pub read_until: Instant,
 }
 
 /// What a response was before the stack; it travels in the response's extensions.
 #[derive(Clone, Debug)]
 pub enum Original {
-    /// Its body stays with Envoy.
-    WithEnvoy(OriginalHead),
+    Head(OriginalHead),
     /// There is none: Envoy has ended the stream, or has said what it cannot say now.
     Gone,
 }
@@ -49,104 +42,74 @@ pub struct OriginalHead {
 }
 
 impl OriginalHead {
-    /// Whether no layer has dropped the body, which then goes on from Envoy.
+    /// Whether no layer has read or dropped the body, which then goes on from Envoy.
     pub fn has_its_body(&self) -> bool {
         self.body.strong_count() > 0
     }
 }
 
-/// Waits for the upstream's response, and for its content where this can say something.
+/// Waits for the upstream's response.
 ///
 /// The request goes on to the upstream as soon as this is called: no layer has refused it.
 pub async fn response(request: Request<Upstream>) -> Response<UpstreamBody> {
-    let is_head = request.method() == Method::HEAD;
-    let is_connect = request.headers().contains_key("connect-protocol-version");
-    let upstream = request.into_body();
-    match upstream.response(is_head, is_connect).await {
-        Ok(response) => response,
-        Err(Unanswered) => {
-            let mut response = Response::new(UpstreamBody::content(Bytes::new()));
-            response.extensions_mut().insert(Original::Gone);
-            response
-        }
+    let Upstream { conversation, head } = request.into_body();
+    let head = match head {
+        Some(head) => Ok(head),
+        None => pass_request(&conversation).await,
+    };
+    let Ok(head) = head else {
+        let mut response = Response::new(UpstreamBody(Place::Nowhere));
+        response.extensions_mut().insert(Original::Gone);
+        return response;
+    };
+    let mut response = from_envoy::response(&head);
+    let alive = Arc::new(());
+    let headers = response.headers().clone();
+    let original = OriginalHead { headers, body: Arc::downgrade(&alive) };
+    let length = response.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    from_envoy::remove_unseen(response.headers_mut());
+    response.extensions_mut().insert(Original::Head(original));
+    response.map(|()| {
+        let is_empty = head.end_of_stream;
+        UpstreamBody(Place::WithEnvoy(Elsewhere { conversation, length, is_empty, _alive: alive }))
+    })
+}
+
+async fn pass_request(conversation: &Conversation) -> Result<HttpHeaders, Unanswered> {
+    conversation.say(to_envoy::pass_request()).await?;
+    match conversation.hear().await?.request {
+        Some(Kind::ResponseHeaders(head)) => Ok(head),
+        _ => Err(Unanswered),
     }
 }
 
-impl Upstream {
-    async fn response(
-        mut self,
-        is_head: bool,
-        is_connect: bool,
-    ) -> Result<Response<UpstreamBody>, Unanswered> {
-        let head = match self.head.take() {
-            Some(head) => head,
-            None => self.pass_request().await?,
-        };
-        let mut response = from_envoy::response(&head);
-        if is_head || !from_envoy::says_something(&response, is_connect) {
-            let alive = Arc::new(());
-            let headers = response.headers().clone();
-            from_envoy::remove_unseen(response.headers_mut());
-            let head = OriginalHead { headers, body: Arc::downgrade(&alive) };
-            response.extensions_mut().insert(Original::WithEnvoy(head));
-            return Ok(response.map(|()| UpstreamBody::with_envoy(alive)));
-        }
-        from_envoy::remove_unseen(response.headers_mut());
-        if head.end_of_stream {
-            return Ok(response.map(|()| UpstreamBody::content(Bytes::new())));
-        }
-        let content = self.content().await?;
-        Ok(response.map(|()| content.map_or_else(UpstreamBody::broken, UpstreamBody::content)))
-    }
-
-    async fn pass_request(&self) -> Result<HttpHeaders, Unanswered> {
-        self.conversation.say(to_envoy::pass_request()).await?;
-        match self.conversation.hear().await?.request {
-            Some(Kind::ResponseHeaders(head)) => Ok(head),
-            _ => Err(Unanswered),
-        }
-    }
-
-    /// The whole content, if it comes in time and Envoy has room for it.
-    async fn content(&self) -> Result<Option<Bytes>, Unanswered> {
-        self.conversation.say(to_envoy::ask_for_content()).await?;
-        let until = self.read_until.min(Instant::now() + READ_TIME);
-        let Ok(message) = timeout_at(until, self.conversation.hear()).await else {
-            return Ok(None);
-        };
-        match message?.request {
-            Some(Kind::ResponseBody(content)) => Ok(content.end_of_stream.then_some(content.body)),
-            _ => Err(Unanswered),
-        }
+/// The whole content, if Envoy has room for it.
+async fn content(conversation: Conversation) -> Result<Bytes, Unanswered> {
+    conversation.say(to_envoy::ask_for_content()).await?;
+    match conversation.hear().await?.request {
+        Some(Kind::ResponseBody(content)) if content.end_of_stream => Ok(content.body),
+        _ => Err(Unanswered),
     }
 }
 
-/// The body of the upstream's response.
+/// The body of the upstream's response. It is with Envoy, and is asked for when it is first polled.
+///
+/// Only the body of an error is, whose words the contract may tell: one answer that waits for it.
 #[derive(Debug)]
 pub struct UpstreamBody(Place);
 
-#[derive(Debug)]
 enum Place {
-    /// It was asked for, and came.
-    Here(Bytes),
-    /// It was asked for, and did not come whole.
-    Broken,
-    /// It was not asked for: it fails if someone wants to read it.
-    WithEnvoy { _alive: Arc<()> },
+    WithEnvoy(Elsewhere),
+    OnItsWay(Pin<Box<dyn Future<Output = Result<Bytes, Unanswered>> + Send>>),
+    Nowhere,
 }
 
-impl UpstreamBody {
-    fn content(content: Bytes) -> Self {
-        Self(Place::Here(content))
-    }
-
-    fn broken() -> Self {
-        Self(Place::Broken)
-    }
-
-    fn with_envoy(alive: Arc<()>) -> Self {
-        Self(Place::WithEnvoy { _alive: alive })
-    }
+struct Elsewhere {
+    conversation: Conversation,
+    length: Option<u64>,
+    is_empty: bool,
+    _alive: Arc<()>,
 }
 
 impl Body for UpstreamBody {
@@ -155,24 +118,48 @@ impl Body for UpstreamBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
-        Poll::Ready(match &mut self.0 {
-            Place::Here(content) if content.is_empty() => None,
-            Place::Here(content) => Some(Ok(Frame::data(std::mem::take(content)))),
-            Place::Broken => Some(Err("the content did not come whole")),
-            Place::WithEnvoy { .. } => Some(Err("the content is with Envoy")),
-        })
+        let mut asked = match std::mem::replace(&mut self.0, Place::Nowhere) {
+            Place::WithEnvoy(Elsewhere { is_empty: true, .. }) | Place::Nowhere => {
+                return Poll::Ready(None);
+            }
+            Place::WithEnvoy(Elsewhere { conversation, .. }) => Box::pin(content(conversation)),
+            Place::OnItsWay(asked) => asked,
+        };
+        match asked.as_mut().poll(cx) {
+            Poll::Ready(Ok(content)) => Poll::Ready(Some(Ok(Frame::data(content)))),
+            Poll::Ready(Err(Unanswered)) => Poll::Ready(Some(Err("it did not come whole"))),
+            Poll::Pending => {
+                self.0 = Place::OnItsWay(asked);
+                Poll::Pending
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Place::Here(content) if content.is_empty())
+        matches!(self.0, Place::WithEnvoy(Elsewhere { is_empty: true, .. }) | Place::Nowhere)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Place::Here(content) => SizeHint::with_exact(content.len() as u64),
-            Place::Broken | Place::WithEnvoy { .. } => SizeHint::default(),
+        match self.0 {
+            Place::WithEnvoy(Elsewhere { is_empty: true, .. }) | Place::Nowhere => {
+                SizeHint::with_exact(0)
+            }
+            Place::WithEnvoy(Elsewhere { length: Some(length), .. }) => {
+                SizeHint::with_exact(length)
+            }
+            Place::WithEnvoy(_) | Place::OnItsWay(_) => SizeHint::default(),
         }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WithEnvoy(_) => "WithEnvoy",
+            Self::OnItsWay(_) => "OnItsWay",
+            Self::Nowhere => "Nowhere",
+        })
     }
 }

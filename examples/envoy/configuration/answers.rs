@@ -62,7 +62,7 @@ impl<'a> Answers<'a> {
     /// The lines that every response gets.
     pub async fn healthy(&self, audience: Audience) -> Vec<Value> {
         let response = ask(&self.options.responses(), self.request("/", Method::GET)).await;
-        self.lines(response.headers(), audience)
+        lines(response.headers(), audience)
     }
 
     /// The lines of the response to a preflight.
@@ -72,7 +72,7 @@ impl<'a> Answers<'a> {
             .headers_mut()
             .insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("GET"));
         let response = ask(&self.options.responses(), request).await;
-        self.lines(response.headers(), audience)
+        lines(response.headers(), audience)
     }
 
     /// What a resource allows, as `Allow` says it.
@@ -87,7 +87,7 @@ impl<'a> Answers<'a> {
         let mut request = self.request("*", Method::OPTIONS);
         request.extensions_mut().insert(ApiError::new(status));
         let response = ask(&self.options.responses(), request).await;
-        let mut headers = self.lines(response.headers(), audience);
+        let mut headers = lines(response.headers(), audience);
         for header in &mut headers {
             // Nothing of an upstream is in these responses.
             header["append_action"] = OVERWRITE.into();
@@ -123,24 +123,23 @@ impl<'a> Answers<'a> {
         request.headers_mut().insert(ORIGIN, self.first.clone());
         request
     }
-
-    /// Header lines as Envoy adds them. A front end is told its own origin: the request's, which is
-    /// byte for byte one of the policy.
-    fn lines(&self, headers: &HeaderMap, audience: Audience) -> Vec<Value> {
-        let lines = headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH);
-        lines
-            .map(|(name, value)| {
-                let is_origin = name.as_str().starts_with(ACCESS_CONTROL_ALLOW_ORIGIN.as_str());
-                let value = match audience {
-                    Audience::FrontEnd if is_origin => "%REQ(ORIGIN)%".to_owned(),
-                    _ => literal(&String::from_utf8_lossy(value.as_bytes())),
-                };
-                line(name.as_str(), &value)
-            })
-            .collect()
-    }
 }
 
+/// Header lines as Envoy adds them. A front end is told its own origin: the request's, which is
+/// byte for byte one of the policy.
+fn lines(headers: &HeaderMap, audience: Audience) -> Vec<Value> {
+    let lines = headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH);
+    lines
+        .map(|(name, value)| {
+            let is_origin = name.as_str().starts_with(ACCESS_CONTROL_ALLOW_ORIGIN.as_str());
+            let value = match audience {
+                Audience::FrontEnd if is_origin => "%REQ(ORIGIN)%".to_owned(),
+                _ => literal(&String::from_utf8_lossy(value.as_bytes())),
+            };
+            line(name.as_str(), &value)
+        })
+        .collect()
+}
 /// A header line as Envoy adds it.
 pub fn line(name: &str, value: &str) -> Value {
     // The service may vary on more.

@@ -73,7 +73,7 @@ async fn unreadable(answers: &Answers<'_>) -> Vec<Value> {
         if status != StatusCode::BAD_REQUEST {
             filters.push(is_status("EQ", status));
         }
-        mappers.push(said(status, filters, fallback.headers, json_text(&fallback.of_nobody)));
+        mappers.push(said(status, &filters, fallback.headers, &json_text(&fallback.of_nobody)));
     }
     mappers
 }
@@ -91,7 +91,7 @@ async fn unasked(
     for audience in answers.audiences() {
         let fallback = answers.fallback(status, *audience).await;
         let is_front_end = (*audience == Audience::FrontEnd)
-            .then(|| header_filter(front_end(&options.server_urls)));
+            .then(|| header_filter(&front_end(&options.server_urls)));
         let texts = [
             (Some(is_grpc()), Some(&code), text(&message, "text/plain")),
             (Some(is_plain()), None, json_text(&fallback.of_request)),
@@ -101,7 +101,8 @@ async fn unasked(
             let filters = [Some(is_it.clone()), is_front_end.clone(), asks];
             let mut headers = fallback.headers.clone();
             headers.extend(code.map(|code| line("grpc-status", code)));
-            mappers.push(said(status, filters.into_iter().flatten().collect(), headers, text));
+            let filters: Vec<_> = filters.into_iter().flatten().collect();
+            mappers.push(said(status, &filters, headers, &text));
         }
     }
     mappers
@@ -110,7 +111,7 @@ async fn unasked(
 /// A gRPC call is answered in its own protocol: Envoy puts the text into `grpc-message`, where the
 /// upstream's address would stand otherwise.
 async fn to_grpc(answers: &Answers<'_>) -> Vec<Value> {
-    let mapper = |filters: Vec<Value>, (code, message): (String, String)| {
+    let mapper = |filters: &[Value], (code, message): (String, String)| {
         json!({
             "filter": { "and_filter": { "filters": filters } },
             "headers_to_add": [line("grpc-status", &code)],
@@ -118,12 +119,12 @@ async fn to_grpc(answers: &Answers<'_>) -> Vec<Value> {
         })
     };
     let late = ApiError::unavailable().with_cause(Cause::Timeout);
-    let mut mappers = vec![mapper(vec![is_limit(), is_grpc()], answers.grpc(late).await)];
+    let mut mappers = vec![mapper(&[is_limit(), is_grpc()], answers.grpc(late).await)];
     for status in OF_GRPC {
         let which = if status == StatusCode::IM_A_TEAPOT { "GE" } else { "EQ" };
         let least = if which == "GE" { StatusCode::BAD_REQUEST } else { status };
-        let filters = vec![is_grpc(), is_status(which, least)];
-        mappers.push(mapper(filters, answers.grpc(ApiError::new(status)).await));
+        let filters = [is_grpc(), is_status(which, least)];
+        mappers.push(mapper(&filters, answers.grpc(ApiError::new(status)).await));
     }
     mappers
 }
@@ -150,9 +151,9 @@ fn unseen() -> Value {
 }
 
 /// An error that Envoy tells by itself.
-fn said(status: StatusCode, filters: Vec<Value>, mut headers: Vec<Value>, text: Value) -> Value {
+fn said(status: StatusCode, filters: &[Value], mut headers: Vec<Value>, text: &Value) -> Value {
     headers.push(line(MARK, "envoy"));
-    let filter = match filters.as_slice() {
+    let filter = match filters {
         [filter] => filter.clone(),
         _ => json!({ "and_filter": { "filters": filters } }),
     };
@@ -173,7 +174,7 @@ fn is_status(compares: &str, status: StatusCode) -> Value {
 
 /// The reply to a gRPC call has its text in `grpc-message`.
 fn is_grpc() -> Value {
-    header_filter(json!({
+    header_filter(&json!({
         "name": "content-type", "string_match": { "prefix": "application/grpc" },
     }))
 }
@@ -181,10 +182,10 @@ fn is_grpc() -> Value {
 /// A target that is as it is in JSON.
 fn is_plain() -> Value {
     let regex = r"/[!#-\[\]-~]*";
-    header_filter(json!({ "name": ":path", "string_match": { "safe_regex": { "regex": regex } } }))
+    header_filter(&json!({ "name": ":path", "string_match": { "safe_regex": { "regex": regex } } }))
 }
 
-fn header_filter(header: Value) -> Value {
+fn header_filter(header: &Value) -> Value {
     json!({ "header_filter": { "header": header } })
 }
 

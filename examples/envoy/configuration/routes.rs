@@ -90,7 +90,7 @@ async fn routes(options: &Options, answers: &Answers<'_>) -> Vec<Value> {
                 route["response_headers_to_remove"] = json!(REMOVED);
                 route
             };
-        routes.push(preflight(front_end.as_ref(), answers.preflight(*audience).await));
+        routes.push(preflight(front_end.as_ref(), &answers.preflight(*audience).await));
         for Resource { pattern, .. } in &resources {
             let allow = answers.allow(&sample(pattern)).await;
             let path = || json!({ "safe_regex": { "regex": regex(pattern) } });
@@ -125,7 +125,7 @@ fn answered(status: u16) -> Value {
     json!({ "direct_response": { "status": status } })
 }
 
-fn preflight(front_end: Option<&Value>, lines: Vec<Value>) -> Value {
+fn preflight(front_end: Option<&Value>, lines: &[Value]) -> Value {
     let asks = [
         method(&["OPTIONS"]),
         json!({ "name": "origin", "present_match": true }),
