@@ -24,6 +24,7 @@ mod cors_paths;
 mod cors_policies;
 mod cors_refused;
 mod cors_vectors;
+mod envoy;
 mod error_bodies;
 mod errors;
 mod example;

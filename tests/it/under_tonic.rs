@@ -112,12 +112,17 @@ fn grpc_web_outside_of_the_stack_and_inside_tell_the_same_code() {
 
 #[test]
 fn the_generated_code_is_made_from_the_proto() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/recording_grpc");
-    let source = fs::read(example.join("recordings.proto")).unwrap();
-    let made = fs::read_to_string(example.join("generated/recordings.v1.rs")).unwrap();
-    let expected = format!("// From recordings.proto, {}.", checksum(&source));
-    let first = made.lines().next().unwrap();
-    assert_eq!(first, expected, "run .ci/generate: see CONTRIBUTING.md");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for (example, proto, made) in [
+        ("recording_grpc", "recordings.proto", "recordings.v1.rs"),
+        ("envoy", "external_processor.proto", "envoy.service.ext_proc.v3.rs"),
+    ] {
+        let source = fs::read(examples.join(example).join(proto)).unwrap();
+        let made = fs::read_to_string(examples.join(example).join("generated").join(made)).unwrap();
+        let expected = format!("// From {proto}, {}.", checksum(&source));
+        let first = made.lines().next().unwrap();
+        assert_eq!(first, expected, "run .ci/generate: see CONTRIBUTING.md");
+    }
 }
 
 /// FNV-1a, 64 bits, as `.ci/generate` writes it; `.ci/run` compares the whole code.
