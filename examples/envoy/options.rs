@@ -21,6 +21,22 @@ pub struct Flags {
     #[arg(long = "server-url", value_name = "ORIGIN", global = true)]
     server_urls: Vec<String>,
 
+    /// The origin of an app's pages, like tauri://localhost; repeatable
+    #[arg(long = "app-origin", value_name = "ORIGIN", global = true)]
+    app_origins: Vec<String>,
+
+    /// An https origin: pages of every host below it are front ends; repeatable; `full` only
+    #[arg(long, value_name = "ORIGIN", global = true)]
+    subdomains_of: Vec<String>,
+
+    /// Pages of this machine are front ends, at any port; `full` only
+    #[arg(long, global = true)]
+    any_loopback_port: bool,
+
+    /// Tell front ends of challenges that a browser would keep to itself; `full` only
+    #[arg(long, global = true)]
+    readable_challenges: bool,
+
     /// Where clients see Envoy: the start of `uri` in every error
     #[arg(long, value_name = "URL", global = true)]
     public_url: Option<String>,
@@ -104,7 +120,10 @@ pub struct Options {
     pub task: Task,
     pub listen: Listen,
     pub policy: CorsPolicy,
-    pub server_urls: Vec<String>,
+    /// The front ends whose origins are written out.
+    pub front_ends: Vec<String>,
+    /// The options that Envoy cannot follow without the processor.
+    pub processor_only: Vec<&'static str>,
     pub public_url: PublicUrl,
     /// Empty: every method reaches the upstream.
     pub resources: Vec<Resource>,
@@ -165,11 +184,21 @@ impl Flags {
         else {
             return Err(problems);
         };
+        let processor_only = [
+            ("--subdomains-of", !self.subdomains_of.is_empty()),
+            ("--any-loopback-port", self.any_loopback_port),
+            ("--readable-challenges", self.readable_challenges),
+        ];
+        let processor_only = processor_only
+            .into_iter()
+            .filter_map(|(name, is_given)| is_given.then_some(name))
+            .collect();
         Ok(Options {
             task: self.command.map_or(Task::Serve, Command::task),
             listen: self.listen,
             policy,
-            server_urls: self.server_urls,
+            processor_only,
+            front_ends: [self.server_urls, self.app_origins].concat(),
             public_url,
             resources,
             methods,
@@ -183,16 +212,19 @@ impl Flags {
             problems.0.push("--server-url is missing: write the origin of a front end".to_owned());
             return None;
         }
-        let with = |contract: &[&str], more: &[String]| -> Vec<String> {
-            let contract = contract.iter().copied();
-            let more = more.iter().map(String::as_str);
-            contract.chain(more).map(str::to_owned).collect()
-        };
-        let policy = CorsPolicy::builder(&self.server_urls)
-            .allow_methods(with(&["GET", "POST", "OPTIONS"], &self.allow_methods))
-            .allow_headers(with(&["Authorization", "Origin"], &self.allow_headers))
+        let mut policy = CorsPolicy::builder(&self.server_urls)
+            .also_allow_methods(&self.allow_methods)
+            .also_allow_headers(&self.allow_headers)
             .expose_headers(&self.expose_headers)
-            .build();
+            .app_origins(&self.app_origins)
+            .subdomains_of(&self.subdomains_of);
+        if self.any_loopback_port {
+            policy = policy.any_loopback_port();
+        }
+        if self.readable_challenges {
+            policy = policy.readable_challenges();
+        }
+        let policy = policy.build();
         let policy = policy.map_err(|error| {
             problems.0.extend(error.problems().iter().map(CorsPolicyProblem::to_string));
         });

@@ -47,13 +47,13 @@ pub struct Answers<'a> {
 
 impl<'a> Answers<'a> {
     pub fn new(options: &'a Options) -> Self {
-        let first = options.server_urls.first().and_then(|origin| origin.parse().ok());
+        let first = options.front_ends.first().and_then(|origin| origin.parse().ok());
         Self { options, first: first.unwrap_or_else(|| HeaderValue::from_static("null")) }
     }
 
     /// With one front end everybody gets the same lines.
     pub fn audiences(&self) -> &'static [Audience] {
-        match self.options.server_urls.as_slice() {
+        match self.options.front_ends.as_slice() {
             [_] => &[Audience::Others],
             _ => &[Audience::FrontEnd, Audience::Others],
         }

@@ -91,7 +91,7 @@ async fn unasked(
     for audience in answers.audiences() {
         let fallback = answers.fallback(status, *audience).await;
         let is_front_end = (*audience == Audience::FrontEnd)
-            .then(|| header_filter(&front_end(&options.server_urls)));
+            .then(|| header_filter(&front_end(&options.front_ends)));
         let texts = [
             (Some(is_grpc()), Some(&code), text(&message, "text/plain")),
             (Some(is_plain()), None, json_text(&fallback.of_request)),

@@ -25,6 +25,10 @@ pub async fn text(
     configuration: Configuration,
     addresses: &Addresses,
 ) -> Result<String, crate::BoxError> {
+    if let (Configuration::Errors, [first, ..]) = (configuration, &*options.processor_only) {
+        let problem = "Envoy cannot say it by itself; use `print-config full`";
+        return Err(format!("{first}: {problem}").into());
+    }
     let upstream = upstream(addresses)?;
     let answers = Answers::new(options);
     let virtual_host = routes::virtual_host(options, configuration, &answers).await;

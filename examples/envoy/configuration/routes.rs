@@ -75,7 +75,7 @@ async fn routes(options: &Options, answers: &Answers<'_>) -> Vec<Value> {
     let mut routes = Vec::new();
     for audience in answers.audiences() {
         let front_end = match audience {
-            Audience::FrontEnd => Some(front_end(&options.server_urls)),
+            Audience::FrontEnd => Some(front_end(&options.front_ends)),
             Audience::Others => None,
         };
         let cors = answers.healthy(*audience).await;
@@ -147,8 +147,8 @@ fn method(methods: &[&str]) -> Value {
 }
 
 /// One `Origin` line that is byte for byte that of a front end. Envoy joins several lines with commas.
-pub fn front_end(server_urls: &[String]) -> Value {
-    let origins: Vec<_> = server_urls.iter().map(|origin| escaped(origin)).collect();
+pub fn front_end(origins: &[String]) -> Value {
+    let origins: Vec<_> = origins.iter().map(|origin| escaped(origin)).collect();
     let regex = origins.join("|");
     json!({ "name": "origin", "string_match": { "safe_regex": { "regex": regex } } })
 }

@@ -180,3 +180,27 @@ async fn a_file_of_methods_that_is_wrong_ends_with_2() {
     assert_eq!(code, Some(2));
     assert!(problems.starts_with("error: cannot read /nowhere"), "{problems}");
 }
+
+#[tokio::test]
+async fn what_envoy_cannot_say_by_itself_is_refused_with_the_configuration_that_can() {
+    for option in [
+        &["--subdomains-of", "https://preview.example.com"][..],
+        &["--any-loopback-port"],
+        &["--readable-challenges"],
+    ] {
+        let (code, out, problem) = print("errors", option).await;
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        let told = format!(
+            "error: {}: Envoy cannot say it by itself; use `print-config full`\n",
+            option[0]
+        );
+        assert_eq!(problem, told);
+        printed("full", option).await;
+    }
+}
+
+#[tokio::test]
+async fn an_apps_origin_is_a_front_end() {
+    let printed = printed("errors", &["--app-origin", "tauri://localhost"]).await;
+    assert!(routes(&printed)[0]["match"].to_string().contains("tauri://localhost"));
+}
