@@ -74,7 +74,7 @@ class Upstream:
             try:
                 while self.answer(connection, reader):
                     pass
-            except OSError:
+            except (OSError, ValueError):
                 pass
 
     def answer(self, connection, reader):
