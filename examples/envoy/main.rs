@@ -38,6 +38,7 @@ mod upstream;
 #[rustfmt::skip]
 #[expect(
     clippy::pedantic,
+    clippy::enum_variant_names,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     unnameable_types,

@@ -21,7 +21,7 @@ pub struct Flags {
     #[arg(long = "server-url", value_name = "ORIGIN", global = true)]
     server_urls: Vec<String>,
 
-    /// The origin of an app's pages, like tauri://localhost; repeatable
+    /// The origin of an app's pages, like `tauri://localhost`; repeatable
     #[arg(long = "app-origin", value_name = "ORIGIN", global = true)]
     app_origins: Vec<String>,
 

@@ -17,6 +17,7 @@ mod from_envoy;
 #[rustfmt::skip]
 #[expect(
     clippy::pedantic,
+    clippy::enum_variant_names,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     unnameable_types,
