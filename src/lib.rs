@@ -118,6 +118,10 @@ mod timeout;
 // Floor 3: their order.
 mod stack;
 
+// Floor 4: what uses the public API alone.
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub use crate::{
     api_error::{ApiError, Cause, FieldError, OrApiError},
     body::BodyError,

@@ -1,0 +1,7 @@
+//! The conformance kit: what keeps the contract passes, and what breaks one thing fails one check.
+
+mod app;
+mod keeps;
+mod raw;
+mod twins;
+mod unreachable;
