@@ -10,8 +10,11 @@ use crate::conformance::{
 
 const WIDTH: usize = 80;
 
+/// Checks by what they lack.
+type Groups<'a> = Vec<(&'a str, Vec<u8>)>;
+
 /// Broken promises that are told in full; the others in two lines each, to stay on a screen.
-const IN_FULL: usize = 5;
+const IN_FULL: usize = 3;
 
 /// A report as text, made by [`Report::text`].
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +45,7 @@ impl Text<'_> {
         self
     }
 
-    /// Whether every broken promise is told in full, not the first five alone.
+    /// Whether every broken promise is told in full, not the first three alone.
     pub fn in_full(mut self, in_full: bool) -> Self {
         self.in_full = in_full;
         self
@@ -124,12 +127,16 @@ impl Text<'_> {
             let _ = writeln!(out, "{}", self.paint("1;31", &format!("{indent}{line}")));
         }
         if !full {
-            self.entry(out, 2, "seen", &seen(first));
+            // One line is enough to know it again.
+            let seen = seen(first).chars().take(WIDTH - 14).collect::<String>();
+            self.entry(out, 2, "seen", &seen);
             return;
         }
         let shown = if self.in_full { counted.len() } else { 2 };
+        let mut request = "";
         for finding in counted.iter().take(shown) {
-            self.one_finding(out, finding);
+            self.one_finding(out, finding, request);
+            request = &finding.request;
         }
         if counted.len() > shown {
             self.entry(out, 2, "", &format!("and {} more: --details", counted.len() - shown));
@@ -144,8 +151,8 @@ impl Text<'_> {
         self.entry(out, 2, "clause", result.clause);
     }
 
-    fn one_finding(self, out: &mut String, finding: &Finding) {
-        if !finding.request.is_empty() {
+    fn one_finding(self, out: &mut String, finding: &Finding, before: &str) {
+        if !finding.request.is_empty() && finding.request != before {
             let name = self.paint("2", "  sent      ");
             let _ = writeln!(out, "{name} {}", finding.request);
         }
@@ -181,31 +188,29 @@ impl Text<'_> {
 
     fn not_checked(self, out: &mut String) {
         // By what would check them, in the order in which they come.
-        let mut groups: Vec<(String, Vec<u8>)> = Vec::new();
+        let (mut by_option, mut by_reason): (Groups, Groups) = (Vec::new(), Vec::new());
         for result in &self.report.results {
             let Outcome::NotChecked { why, option } = &result.outcome else { continue };
-            let key = match option.is_empty() {
-                true => why.clone(),
-                false => format!("{option}: {why}"),
+            let (groups, key) = match option.is_empty() {
+                true => (&mut by_reason, why.as_str()),
+                false => (&mut by_option, *option),
             };
-            let id = result.id;
             match groups.iter_mut().find(|(other, _)| *other == key) {
-                Some((_, ids)) => ids.push(id),
-                None => groups.push((key, vec![id])),
+                Some((_, ids)) => ids.push(result.id),
+                None => groups.push((key, vec![result.id])),
             }
         }
-        if groups.is_empty() {
-            return;
-        }
-        self.heading(out, "not checked, and what would");
-        for (key, ids) in groups {
-            let ids = ranges(&ids);
-            let (ids, key) = match ids.len() {
-                0..=10 => (ids, key),
-                // Too many for the column.
-                _ => (String::new(), format!("{key} ({ids})")),
-            };
-            self.entry(out, 0, &ids, &key);
+        let all =
+            [(by_option, "not checked, and the options that would"), (by_reason, "not checked")];
+        for (groups, heading) in all {
+            if groups.is_empty() {
+                continue;
+            }
+            self.heading(out, heading);
+            let shown = groups.iter().map(|(key, ids)| format!("{key} ({})", ranges(ids)));
+            for line in wrapped(&shown.collect::<Vec<_>>().join(", "), WIDTH - 2) {
+                let _ = writeln!(out, "  {line}");
+            }
         }
     }
 
@@ -219,7 +224,10 @@ impl Text<'_> {
             let _ = writeln!(
                 out,
                 "{}",
-                self.paint("2", "more of one: tower-contract check --explain ID")
+                self.paint(
+                    "2",
+                    "all of it: --details; more of one: tower-contract check --explain ID"
+                )
             );
         }
     }

@@ -172,7 +172,8 @@ fn nowhere_is_readable(subject: &Subject, seen: &Seen<'_>) -> Verdict {
     let mut faults = readable(subject, answer, 0)?;
     // Who guards every path with a login answers 401 or 403, and tells nobody which paths exist.
     if !matches!(answer.status, 401 | 403 | 404) {
-        faults.push(Fault::new(0, answer.summary(), "404"));
+        let fault = Fault::new(0, answer.summary(), "404");
+        faults.push(if answer.status < 500 { fault.advice() } else { fault });
     }
     if faults.is_empty() {
         faults = five_fields(subject, answer, 0);
@@ -350,9 +351,11 @@ fn same_everywhere(_: &Subject, seen: &Seen<'_>) -> Verdict {
     for name in [ALLOW_HEADERS, ALLOW_METHODS, ALLOW_CREDENTIALS] {
         let mut with = seen.run.iter().filter(like).filter(|logged| logged.answer.has(name));
         let Some(first) = with.next() else { continue };
+        // That a line is sent twice is for another check.
+        let value = |logged: &Logged| logged.answer.all(name).first().map(|&v| v.to_owned());
         let said = first.answer.shown(name);
         for other in seen.run.iter().filter(like) {
-            if other.answer.shown(name) == said {
+            if value(other) == value(first) {
                 continue;
             }
             let (here, there) = (route(first), route(other));

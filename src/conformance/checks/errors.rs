@@ -103,7 +103,8 @@ fn is_the_envelope(subject: &Subject, seen: &Seen<'_>) -> Verdict {
     let told = members(subject, answer, 0)?;
     let mut faults = Vec::new();
     if !matches!(answer.status, 401 | 403 | 404) {
-        faults.push(Fault::new(0, answer.summary(), "404"));
+        let fault = Fault::new(0, answer.summary(), "404");
+        faults.push(if answer.status < 500 { fault.advice() } else { fault });
     }
     let first: Vec<_> = told.names.iter().map(String::as_str).take(IN_ORDER.len()).collect();
     if format(subject) != Format::Problem && first != IN_ORDER {
@@ -259,8 +260,8 @@ fn each_accept(subject: &Subject) -> Plan {
 }
 
 fn all_are_the_envelope(subject: &Subject, seen: &Seen<'_>) -> Verdict {
-    for (at, answer) in seen.all()? {
-        members(subject, answer, at)?;
+    for at in 0..seen.answers.len() {
+        members(subject, seen.error(at)?, at)?;
     }
     Ok(Vec::new())
 }

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use serde::Deserialize;
 use tokio::{net::TcpListener, time::sleep};
+use tokio_stream::StreamExt;
 use tower_contract::{
     ApiError, ContractLayer, CorsPolicy, TimeoutLayer,
     conformance::{self, Run},
@@ -74,8 +75,17 @@ async fn guarded(headers: HeaderMap) -> Result<&'static str, Response<Body>> {
     Err(refused)
 }
 
+/// A panic that prints nothing: there are hundreds.
+async fn panics() -> String {
+    std::panic::resume_unwind(Box::new("secret"))
+}
+
 fn broken_body() -> Body {
-    let chunks = tokio_stream::iter([Ok("first"), Err("broken")]);
+    let chunks = tokio_stream::iter([Ok("first"), Err("broken")]).then(async |chunk| {
+        // The head and the first chunk are sent before the body fails.
+        sleep(Duration::from_millis(if chunk.is_err() { 50 } else { 0 })).await;
+        chunk
+    });
     Body::from_stream(chunks)
 }
 
@@ -93,7 +103,7 @@ pub fn routes() -> Router {
         .route("/ping", get(async || "pong"))
         .route("/guarded", get(guarded))
         .route("/nothing", get(async || StatusCode::NO_CONTENT))
-        .route("/panic", get(async || -> String { panic!("secret") }))
+        .route("/panic", get(panics))
         .route("/panic-in-body", get(async || broken_body()))
         .route("/slow", get(async || sleep(Duration::from_secs(60)).await))
         .route("/crowded", get(move || crowded(Arc::clone(&count))))

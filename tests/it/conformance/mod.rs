@@ -2,6 +2,7 @@
 
 mod app;
 mod keeps;
+mod program;
 mod raw;
 mod twins;
 mod unreachable;

