@@ -140,7 +140,7 @@ impl Answer {
     /// The whole answer as one text, to look for what must not be in it.
     pub(super) fn text(&self) -> String {
         let lines = self.fields.iter().chain(&self.trailers);
-        let mut text: String = lines.map(|(name, value)| format!("{name}: {value}\n")).collect();
+        let mut text: String = lines.flat_map(|(name, value)| [name, ": ", value, "\n"]).collect();
         text.push_str(&String::from_utf8_lossy(&self.body));
         text
     }

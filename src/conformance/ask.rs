@@ -145,7 +145,7 @@ impl Message {
                 let _ = write!(line, " '{origin}/(a path of {} bytes)'", target.len());
             }
             target => {
-                let _ = write!(line, " --path-as-is {}", quoted(&format!("{origin}{target}")));
+                let _ = write!(line, " {}", quoted(&format!("{origin}{target}")));
             }
         }
         line
@@ -157,10 +157,10 @@ pub(super) const USER_AGENT: &str = concat!("tower-contract-check/", env!("CARGO
 /// One word of a shell's command line.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/:=%+,@".contains(c);
-    match text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    if text.chars().all(plain) {
+        return text.to_owned();
     }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 // ===== impl Ask =====
@@ -175,12 +175,18 @@ impl Ask {
     }
 
     /// Bytes that no client library would send.
-    pub(super) fn raw(about: &'static str, bytes: Vec<u8>) -> Self {
+    pub(super) fn raw(about: &'static str, bytes: &[u8]) -> Self {
         let ask = Self::new("GET", "/");
         ask.each(|message| {
             message.about = about;
-            message.raw = Some(bytes.clone());
+            message.raw = Some(bytes.to_vec());
         })
+    }
+
+    /// A CORS-preflight request: a browser sends no credentials with it.
+    pub(super) fn preflight(target: &str, origin: &str, method: &str) -> Self {
+        let ask = Self::new("OPTIONS", target).origin(origin);
+        ask.with("access-control-request-method", method)
     }
 
     fn each(mut self, change: impl Fn(&mut Message)) -> Self {

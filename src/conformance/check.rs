@@ -274,12 +274,10 @@ impl Seen<'_> {
     /// The answer to a path that does not exist. One that exists after all cannot be judged.
     pub(super) fn error(&self, at: usize) -> Result<&Answer, Stop> {
         let answer = self.answer(at)?;
-        match answer.is_error() {
-            true => Ok(answer),
-            false => {
-                Err(Unmet::new(format!("the answer is no error: {}", answer.status), "").into())
-            }
+        if answer.is_error() {
+            return Ok(answer);
         }
+        Err(Unmet::new(format!("the answer is no error: {}", answer.status), "").into())
     }
 
     pub(super) fn message(&self, at: usize) -> Option<&Message> {

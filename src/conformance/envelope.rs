@@ -95,10 +95,9 @@ pub(super) fn read(format: Format, answer: &Answer) -> Result<Members, String> {
     let kind = media_type(format);
     match answer.all("content-type").as_slice() {
         [value] if essence(value) == kind => {}
-        [] => return Err(format!("no content-type, {} bytes", answer.body.len())),
         _ => return Err(answer.summary()),
     }
-    read_body(format, &answer.body)
+    read_body(format, &answer.body).map_err(|why| format!("{}, {why}", answer.status))
 }
 
 /// The members of a body in this format.

@@ -51,14 +51,12 @@ pub(super) async fn converse(connection: Connection, authority: &str, ask: &Ask)
 }
 
 fn wire_bytes(message: &Message, authority: &str, close: bool) -> Vec<u8> {
-    match &message.raw {
-        Some(raw) => raw.clone(),
-        None => {
-            let mut bytes = message.head(authority, close);
-            bytes.extend_from_slice(&message.content());
-            bytes
-        }
+    if let Some(raw) = &message.raw {
+        return raw.clone();
     }
+    let mut bytes = message.head(authority, close);
+    bytes.extend_from_slice(&message.content());
+    bytes
 }
 
 /// A connection, and what was read from it and not yet used.

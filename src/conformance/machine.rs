@@ -1,4 +1,4 @@
-//! A report for other programs: JUnit and Markdown. JSON is what serde makes of it.
+//! A report for other programs: `JUnit` and Markdown. JSON is what serde makes of it.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::conformance::{
 };
 
 impl Report {
-    /// The report as JUnit XML: a test case for each check, what was not checked as skipped.
+    /// The report as `JUnit` XML: a test case for each check, what was not checked as skipped.
     pub fn junit(&self) -> String {
         let count = |wanted: fn(&Outcome) -> bool| {
             self.results.iter().filter(|result| wanted(&result.outcome)).count()

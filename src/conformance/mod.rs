@@ -43,6 +43,7 @@
 mod answer;
 mod ask;
 mod check;
+#[expect(clippy::unnecessary_wraps, reason = "every plan and every judgement has one signature")]
 mod checks;
 mod envelope;
 mod http1;

@@ -90,6 +90,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether its request was sent over both versions of HTTP, and not by hand.
+    pub(super) fn judges_one_of_two(&self) -> bool {
+        self.request.starts_with("curl") && self.versions == [Version::Http2]
+    }
+
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         (&self.seen, &self.expected, self.level) == (&other.seen, &other.expected, other.level)
     }

@@ -9,6 +9,7 @@ use crate::conformance::{
     answer::{Trouble, Version},
     ask::{Answers, Ask, Message},
     check::{Check, Fault, Level, Logged, Over, Seen, Stop, Unmet},
+    checks,
     http2::PROBE_LIMIT,
     options::{Format, Options},
     report::{CheckResult, Finding, Outcome, Report},
@@ -322,6 +323,7 @@ impl Run {
             token: self.token.clone(),
             in_process: self.place.is_in_process(),
             is_tls: self.place.origin().starts_with("https:"),
+            lacking: Vec::new(),
         }
     }
 
@@ -412,6 +414,7 @@ impl Run {
         }
         subject.profile.hear_healthy(options, path, healthy);
         subject.profile.hear_nowhere(options, nowhere);
+        subject.lacking = checks::lacking(subject, healthy);
         let took = healthy.took.min(nowhere.took).as_millis();
         subject.profile.baseline_ms = u64::try_from(took).unwrap_or(u64::MAX);
         Ok(())
@@ -557,10 +560,11 @@ async fn refuse_paused_time() -> Result<(), CannotCheck> {
     let now = std::time::Instant::now;
     let start = now();
     sleep(Duration::from_millis(20)).await;
-    match now().duration_since(start) < Duration::from_millis(10) {
-        true => Err(CannotCheck::because("the runtime's clock is paused: take start_paused away")),
-        false => Ok(()),
+    if now().duration_since(start) < Duration::from_millis(10) {
+        let reason = "the runtime's clock is paused: take start_paused away";
+        return Err(CannotCheck::because(reason));
     }
+    Ok(())
 }
 
 /// The versions that a check is run over.
@@ -580,9 +584,10 @@ fn planned(check: &Check, version: Version, subject: &Subject) -> Result<Vec<Ask
     let tried = check.id() == 2 && subject.options.http2;
     if !tried && !subject.profile.versions.contains(&version) {
         let wanted = spoken(&subject.options).any(|wanted| wanted == version);
-        let (why, option) = match wanted {
-            true => (format!("{version} is not spoken"), ""),
-            false => (format!("{version} is not asked for"), "--h1, --h2c"),
+        let (why, option) = if wanted {
+            (format!("{version} is not spoken"), "")
+        } else {
+            (format!("{version} is not asked for"), "--h1, --h2c")
         };
         return Err(Unmet::new(why, option));
     }

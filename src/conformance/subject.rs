@@ -15,6 +15,10 @@ use crate::conformance::{
 /// What the first answers of a service say of it; a report opens with it.
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and none excludes another"
+)]
 pub struct Profile {
     /// The versions of HTTP that it speaks.
     pub versions: Vec<Version>,
@@ -53,6 +57,8 @@ pub(super) struct Subject {
     pub(super) token: String,
     pub(super) in_process: bool,
     pub(super) is_tls: bool,
+    /// The fields of CORS that a healthy answer without `Origin` lacks: check 6 tells of them.
+    pub(super) lacking: Vec<String>,
 }
 
 /// An origin for a service that lets every page read.
@@ -138,12 +144,6 @@ impl Subject {
         self.ask("GET", target)
     }
 
-    /// A CORS-preflight request: a browser sends no credentials with it.
-    pub(super) fn preflight(&self, target: &str, origin: &str, method: &str) -> Ask {
-        let ask = Ask::new("OPTIONS", target).origin(origin);
-        ask.with("access-control-request-method", method)
-    }
-
     /// A path that nobody wrote.
     pub(super) fn nowhere(&self) -> String {
         self.beside("nowhere")
@@ -201,16 +201,12 @@ impl Subject {
         }
     }
 
-    /// The path of an option.
-    pub(super) fn route<'a>(
-        &self,
-        path: Option<&'a String>,
-        option: &'static str,
-    ) -> Result<&'a str, Unmet> {
-        path.map(String::as_str).ok_or_else(|| Unmet::new("no such route is named", option))
-    }
-
     pub(super) fn baseline(&self) -> Duration {
         Duration::from_millis(self.profile.baseline_ms)
     }
+}
+
+/// The path of an option.
+pub(super) fn route<'a>(path: Option<&'a String>, option: &'static str) -> Result<&'a str, Unmet> {
+    path.map(String::as_str).ok_or_else(|| Unmet::new("no such route is named", option))
 }

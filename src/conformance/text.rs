@@ -52,10 +52,10 @@ impl Text<'_> {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        match self.colour {
-            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            false => text.to_owned(),
+        if self.colour {
+            return format!("\u{1b}[{code}m{text}\u{1b}[0m");
         }
+        text.to_owned()
     }
 
     fn heading(self, out: &mut String, text: &str) {
@@ -128,11 +128,10 @@ impl Text<'_> {
         }
         if !full {
             // One line is enough to know it again.
-            let seen = seen(first).chars().take(WIDTH - 14).collect::<String>();
-            self.entry(out, 2, "seen", &seen);
+            self.entry(out, 2, "seen", &cut(&self.seen(first), WIDTH - 13));
             return;
         }
-        let shown = if self.in_full { counted.len() } else { 2 };
+        let shown = if self.in_full { counted.len() } else { 1 };
         let mut request = "";
         for finding in counted.iter().take(shown) {
             self.one_finding(out, finding, request);
@@ -141,7 +140,8 @@ impl Text<'_> {
         if counted.len() > shown {
             self.entry(out, 2, "", &format!("and {} more: --details", counted.len() - shown));
         }
-        if !result.page_sees.is_empty() {
+        // What only the contract wants, a page sees nothing of.
+        if !result.page_sees.is_empty() && first.level == result.level {
             self.entry(out, 2, "page sees", result.page_sees);
         }
         self.entry(out, 2, "fix", result.fix);
@@ -156,8 +156,18 @@ impl Text<'_> {
             let name = self.paint("2", "  sent      ");
             let _ = writeln!(out, "{name} {}", finding.request);
         }
-        self.entry(out, 2, "seen", &seen(finding));
+        self.entry(out, 2, "seen", &self.seen(finding));
         self.entry(out, 2, "expected", &finding.expected);
+    }
+
+    /// What was seen, and over which version where the other one is better.
+    fn seen(self, finding: &Finding) -> String {
+        match finding.versions.as_slice() {
+            [version] if self.report.profile.versions.len() > 1 && finding.judges_one_of_two() => {
+                format!("{} ({version} alone)", finding.seen)
+            }
+            _ => finding.seen.clone(),
+        }
     }
 
     /// Whether the answers say that the service is made with this.
@@ -179,7 +189,7 @@ impl Text<'_> {
         self.heading(out, "good to know");
         for result in told {
             for finding in result.findings.iter().take(1) {
-                let text = format!("{}; expected {}", seen(finding), finding.expected);
+                let text = format!("{}; expected {}", self.seen(finding), finding.expected);
                 let flaky = if result.outcome == Outcome::Flaky { "sometimes: " } else { "" };
                 self.entry(out, 0, &format!("{:02}", result.id), &format!("{flaky}{text}"));
             }
@@ -191,9 +201,10 @@ impl Text<'_> {
         let (mut by_option, mut by_reason): (Groups, Groups) = (Vec::new(), Vec::new());
         for result in &self.report.results {
             let Outcome::NotChecked { why, option } = &result.outcome else { continue };
-            let (groups, key) = match option.is_empty() {
-                true => (&mut by_reason, why.as_str()),
-                false => (&mut by_option, *option),
+            let (groups, key) = if option.is_empty() {
+                (&mut by_reason, why.as_str())
+            } else {
+                (&mut by_option, *option)
             };
             match groups.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, ids)) => ids.push(result.id),
@@ -246,12 +257,11 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-fn seen(finding: &Finding) -> String {
-    match finding.versions.as_slice() {
-        [version] if finding.request.contains("--http2") => {
-            format!("{} ({version} alone)", finding.seen)
-        }
-        _ => finding.seen.clone(),
+/// At most `width` characters.
+fn cut(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
     }
 }
 

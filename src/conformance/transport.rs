@@ -234,8 +234,8 @@ fn tls_problem(error: &std::io::Error) -> String {
     if text.contains("corrupt message") || text.contains("InvalidContentType") {
         return "it speaks no TLS: use http://".to_owned();
     }
-    match text.contains("UnknownIssuer") {
-        true => format!("{text}: name the authority with --ca FILE"),
-        false => text,
+    if text.contains("UnknownIssuer") {
+        return format!("{text}: name the authority with --ca FILE");
     }
+    text
 }

@@ -9,7 +9,7 @@ use crate::conformance::{
         Level::{Advice, Contract, Must},
         Over, Plan, Seen, Unmet, Verdict,
     },
-    subject::Subject,
+    subject::{Subject, route},
 };
 
 const REJECTIONS: &[(&str, &str)] = &[
@@ -72,7 +72,7 @@ pub(super) const CHECKS: [Check; 6] = [
 ];
 
 fn post_json(subject: &Subject) -> Result<Ask, Unmet> {
-    let path = subject.route(subject.options.post_json.as_ref(), "--post-json /path")?;
+    let path = route(subject.options.post_json.as_ref(), "--post-json /path")?;
     Ok(subject.ask("POST", path))
 }
 

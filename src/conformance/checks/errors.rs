@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{format, kept_error, members};
+use super::{format, kept_error, known_members, members};
 use crate::conformance::{
     answer::{Answer, End, excerpt},
     check::{
@@ -100,7 +100,7 @@ fn nowhere(subject: &Subject) -> Plan {
 
 fn is_the_envelope(subject: &Subject, seen: &Seen<'_>) -> Verdict {
     let answer = seen.error(0)?;
-    let told = members(subject, answer, 0)?;
+    let told = known_members(subject, answer, 0)?;
     let mut faults = Vec::new();
     if !matches!(answer.status, 401 | 403 | 404) {
         let fault = Fault::new(0, answer.summary(), "404");

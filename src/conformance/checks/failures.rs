@@ -10,7 +10,7 @@ use crate::conformance::{
         Level::{self, Contract, Must},
         Over, Plan, Seen, Stop, Unmet, Verdict,
     },
-    subject::Subject,
+    subject::{Subject, route},
 };
 
 const PANICS: &[(&str, &str)] = &[
@@ -41,7 +41,7 @@ pub(super) const CHECKS: [Check; 8] = [
         .page("half of the data, without an error")
         .fix_by("Break the message off: RST_STREAM, or no last chunk.", BODIES)
         .sends(|s| {
-            let path = s.route(s.options.panic_body.as_ref(), "--panic-body /path")?;
+            let path = route(s.options.panic_body.as_ref(), "--panic-body /path")?;
             Ok(vec![s.get(path)])
         })
         .judged(body_is_broken),
@@ -78,11 +78,11 @@ pub(super) const CHECKS: [Check; 8] = [
 ];
 
 fn panic(subject: &Subject) -> Result<&str, Unmet> {
-    subject.route(subject.options.panic.as_ref(), "--panic /path")
+    route(subject.options.panic.as_ref(), "--panic /path")
 }
 
 fn upstream(subject: &Subject) -> Result<&str, Unmet> {
-    subject.route(subject.options.upstream_down.as_ref(), "--upstream-down /path")
+    route(subject.options.upstream_down.as_ref(), "--upstream-down /path")
 }
 
 fn slow(subject: &Subject) -> Result<(&str, Duration), Unmet> {
@@ -92,7 +92,9 @@ fn slow(subject: &Subject) -> Result<(&str, Duration), Unmet> {
 }
 
 /// What tells of the inside of a program.
-const INSIDE: [&str; 9] = [
+const INSIDE: [&str; 11] = [
+    "&nbsp;at ",
+    "/node_modules/",
     "panicked at",
     ".rs:",
     "stack backtrace",
@@ -173,19 +175,14 @@ fn is_retry_after(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// What tells of an upstream.
+const CAUSES: [&str; 7] =
+    ["refused", "os error", "errno", "ECONN", "ENOTFOUND", "ETIMEDOUT", "error trying to connect"];
+
 fn address_is_not_told(subject: &Subject, seen: &Seen<'_>) -> Verdict {
     let answer = seen.answer(0)?;
     let mut faults = super::status(answer, 0, &[502, 503, 504]);
     let text = String::from_utf8_lossy(&answer.body).into_owned();
-    const CAUSES: [&str; 7] = [
-        "refused",
-        "os error",
-        "errno",
-        "ECONN",
-        "ENOTFOUND",
-        "ETIMEDOUT",
-        "error trying to connect",
-    ];
     let cause = CAUSES.into_iter().find(|cause| text.contains(cause)).map(str::to_owned);
     if let Some(found) = cause.or_else(|| address(&text)) {
         faults.push(Fault::new(
@@ -212,7 +209,7 @@ fn address(text: &str) -> Option<String> {
 }
 
 fn overload(subject: &Subject) -> Plan {
-    let path = subject.route(subject.options.overload.as_ref(), "--overload /path")?;
+    let path = route(subject.options.overload.as_ref(), "--overload /path")?;
     Ok(vec![subject.get(path).times(subject.options.load)])
 }
 

@@ -60,8 +60,8 @@ fn readable(subject: &Subject, answer: &Answer, at: usize) -> Result<Vec<Fault>,
     Ok(seen.into_iter().map(|seen| Fault::new(at, seen, expected.clone())).collect())
 }
 
-/// The contract's fields that an answer lacks, or has more than once.
-fn five_fields(subject: &Subject, answer: &Answer, at: usize) -> Vec<Fault> {
+/// The contract's fields that an answer must have.
+fn contract_fields(subject: &Subject, answer: &Answer) -> Vec<&'static str> {
     let mut names = vec![ALLOW_ORIGIN];
     // Who lets every page read sends no credentials, and need not list request headers.
     if answer.one(ALLOW_ORIGIN) != Some("*") {
@@ -70,7 +70,33 @@ fn five_fields(subject: &Subject, answer: &Answer, at: usize) -> Vec<Fault> {
     if subject.profile.documented_origin_field {
         names.push(ALLOW_ORIGINS);
     }
-    let wrong: Vec<_> = names.into_iter().filter(|name| answer.all(name).len() != 1).collect();
+    names
+}
+
+/// What a healthy answer without `Origin` lacks, if there is one that check 6 judges.
+pub(super) fn lacking(subject: &Subject, healthy: &Answer) -> Vec<String> {
+    if subject.existing().is_err() {
+        return Vec::new();
+    }
+    let names = contract_fields(subject, healthy).into_iter();
+    names.filter(|name| !healthy.has(name)).map(str::to_owned).collect()
+}
+
+/// The contract's fields that an answer lacks, or has more than once. Those that every answer lacks
+/// are told once, by check 6.
+fn five_fields(subject: &Subject, answer: &Answer, at: usize) -> Vec<Fault> {
+    let told = |name: &&str| subject.lacking.iter().any(|lacking| lacking == name);
+    missing_fields(subject, answer, at, |name| !told(&name))
+}
+
+fn missing_fields(
+    subject: &Subject,
+    answer: &Answer,
+    at: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Fault> {
+    let names = contract_fields(subject, answer).into_iter().filter(|name| wanted(name));
+    let wrong: Vec<_> = names.filter(|name| answer.all(name).len() != 1).collect();
     if wrong.is_empty() {
         return Vec::new();
     }
@@ -87,21 +113,26 @@ fn format(subject: &Subject) -> Format {
     subject.profile.format.unwrap_or(Format::Envelope)
 }
 
-/// The members of an error, or the fault that there are none.
+/// The members of an error, or the fault that there are none. Where errors have no known shape at
+/// all, check 26 tells it once.
 fn members(subject: &Subject, answer: &Answer, at: usize) -> Result<Members, Stop> {
+    match subject.profile.format {
+        Some(_) => known_members(subject, answer, at),
+        None => Err(Unmet::new("errors have no known shape", "").into()),
+    }
+}
+
+fn known_members(subject: &Subject, answer: &Answer, at: usize) -> Result<Members, Stop> {
     let format = format(subject);
     envelope::read(format, answer).map_err(|why| {
         let expected = match format {
             Format::Envelope => {
-                "the envelope: application/json with http_method, title, \
-                                 description, code, uri"
+                "the envelope: application/json with http_method, title, description, code, uri"
             }
             Format::Wrapped => "the envelope in a member `error`, application/json",
             Format::Problem => "problem details, application/problem+json",
         };
-        Stop::Fault(
-            Fault::new(at, format!("{}, {why}", answer.status), expected).at_level(Level::Contract),
-        )
+        Fault::new(at, why, expected).at_level(Level::Contract).into()
     })
 }
 

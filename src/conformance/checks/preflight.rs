@@ -32,12 +32,12 @@ pub(super) const CHECKS: [Check; 9] = [
             "Answer OPTIONS with Origin and Access-Control-Request-Method before anything else.",
             ANSWERED,
         )
-        .sends(|s| Ok(vec![s.preflight(&s.any_path(), s.front_end()?, "POST")]))
+        .sends(|s| Ok(vec![Ask::preflight(&s.any_path(), s.front_end()?, "POST")]))
         .judged(let_through),
     Check::new(18, Must, "A preflight for a path that does not exist is answered.", "contract, 2")
         .page("Failed to fetch, where a 404 could be read")
         .fix_by("Answer preflights before routing.", ANSWERED)
-        .sends(|s| Ok(vec![s.preflight(&s.nowhere(), s.front_end()?, "POST")]))
+        .sends(|s| Ok(vec![Ask::preflight(&s.nowhere(), s.front_end()?, "POST")]))
         .judged(let_through),
     Check::new(19, Must, "A preflight needs no login.", "Fetch, 4.8")
         .page(FAILED_TO_FETCH)
@@ -72,11 +72,11 @@ pub(super) const CHECKS: [Check; 9] = [
     Check::new(23, Must, "A preflight of a foreign page is not let through.", "Fetch, 4.8")
         .page("a page that is not yours may send requests with the user's session")
         .fix_by("Compare Origin with the list of your front ends, on preflights too.", &[])
-        .sends(|s| Ok(vec![s.preflight(&s.any_path(), &s.foreign(), "POST")]))
+        .sends(|s| Ok(vec![Ask::preflight(&s.any_path(), &s.foreign(), "POST")]))
         .judged(super::cors::foreign_is_refused),
     Check::new(24, Advice, "Max-Age is a number of seconds, of at most a day.", "Fetch, 3.2.3")
         .fix_by("Send a whole number up to 86400; no browser keeps a preflight for longer.", &[])
-        .sends(|s| Ok(vec![s.preflight(&s.any_path(), s.front_end()?, "POST")]))
+        .sends(|s| Ok(vec![Ask::preflight(&s.any_path(), s.front_end()?, "POST")]))
         .judged(max_age),
     Check::new(25, Advice, "A long list of request fields costs nothing.", "robustness")
         .fix_by("Do not parse what the answer does not depend on.", &[])
@@ -107,7 +107,7 @@ fn let_through(subject: &Subject, seen: &Seen<'_>) -> Verdict {
 fn without_login(subject: &Subject) -> Plan {
     match subject.options.auth.as_slice() {
         [] => Err(Unmet::new("no path is known that needs a login", "--auth 'Name: value'")),
-        _ => Ok(vec![subject.preflight(subject.existing()?, subject.front_end()?, "POST")]),
+        _ => Ok(vec![Ask::preflight(subject.existing()?, subject.front_end()?, "POST")]),
     }
 }
 
@@ -133,7 +133,7 @@ fn each_method(subject: &Subject) -> Plan {
     let given = page_sends(subject, true);
     let (path, front_end) = (subject.any_path(), subject.front_end()?);
     let all = asked(&given, &COMMON_METHODS).into_iter();
-    Ok(all.map(|method| subject.preflight(&path, front_end, method)).collect())
+    Ok(all.map(|method| Ask::preflight(&path, front_end, method)).collect())
 }
 
 fn methods_are_listed(subject: &Subject, seen: &Seen<'_>) -> Verdict {
@@ -155,7 +155,7 @@ fn each_field(subject: &Subject) -> Plan {
     let given = page_sends(subject, false);
     let (path, front_end) = (subject.any_path(), subject.front_end()?);
     let ask = |name: &str| {
-        let preflight = subject.preflight(&path, front_end, "POST");
+        let preflight = Ask::preflight(&path, front_end, "POST");
         preflight.with("access-control-request-headers", name.to_ascii_lowercase())
     };
     Ok(asked(&given, &COMMON_FIELDS).into_iter().map(ask).collect())
@@ -180,11 +180,10 @@ fn fields_are_listed(subject: &Subject, seen: &Seen<'_>) -> Verdict {
 fn unlisted(at: usize, answer: &Answer, list: &str, missing: &str, guessed: bool) -> Fault {
     let expected =
         format!("{missing}, if a page sends it (--page-sends {missing} makes it a must)");
-    match guessed {
-        true => Fault::new(at, answer.shown(list), expected),
-        false => Fault::new(at, answer.shown(list), format!("{list} with {missing}"))
-            .at_level(Level::Must),
+    if guessed {
+        return Fault::new(at, answer.shown(list), expected);
     }
+    Fault::new(at, answer.shown(list), format!("{list} with {missing}")).at_level(Level::Must)
 }
 
 /// One finding in place of several that say the same of one answer.
@@ -193,12 +192,11 @@ fn together(faults: Vec<Fault>) -> Vec<Fault> {
     let Some(mut first) = all.next() else { return Vec::new() };
     let mut others = Vec::new();
     for fault in all {
-        match fault.seen == first.seen && fault.level.is_none() {
-            true => {
-                let name = fault.expected.split(',').next().unwrap_or_default().to_owned();
-                first.expected = format!("{name}, {}", first.expected);
-            }
-            false => others.push(fault),
+        if fault.seen == first.seen && fault.level.is_none() {
+            let name = fault.expected.split(',').next().unwrap_or_default().to_owned();
+            first.expected = format!("{name}, {}", first.expected);
+        } else {
+            others.push(fault);
         }
     }
     others.insert(0, first);
@@ -224,7 +222,7 @@ fn max_age(_: &Subject, seen: &Seen<'_>) -> Verdict {
 }
 
 fn many_commas(subject: &Subject) -> Plan {
-    let preflight: Ask = subject.preflight(&subject.any_path(), subject.front_end()?, "POST");
+    let preflight: Ask = Ask::preflight(&subject.any_path(), subject.front_end()?, "POST");
     let preflight = preflight.with("access-control-request-headers", ",".repeat(64 * 1024));
     Ok(vec![preflight.clone(), preflight.clone(), preflight])
 }

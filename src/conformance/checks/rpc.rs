@@ -87,10 +87,10 @@ fn web_calls(subject: &Subject) -> Plan {
 /// A server that does not know the protocol says so, or takes the call for one of plain gRPC.
 fn speaks(answer: &Answer, protocol: &str) -> Result<(), Unmet> {
     let plain = answer.one("content-type") == Some("application/grpc");
-    match answer.status == 415 || plain {
-        true => Err(Unmet::new(format!("it speaks no {protocol}"), "")),
-        false => Ok(()),
+    if answer.status == 415 || plain {
+        return Err(Unmet::new(format!("it speaks no {protocol}"), ""));
     }
+    Ok(())
 }
 
 fn page_reads_status(subject: &Subject, seen: &Seen<'_>) -> Verdict {

@@ -44,18 +44,18 @@ fn what_no_layer_sees(subject: &Subject) -> Plan {
     }
     let [line, long, many, path] = ODD;
     let head = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
-    let fields: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
+    let fields = "x: y\r\n".repeat(200);
     Ok(vec![
-        Ask::raw(line, b"this is no request line\r\n\r\n".to_vec()),
-        Ask::raw(long, format!("{head}x: {}\r\n\r\n", "y".repeat(70_000)).into_bytes()),
-        Ask::raw(many, format!("{head}{fields}\r\n").into_bytes()),
+        Ask::raw(line, b"this is no request line\r\n\r\n"),
+        Ask::raw(long, format!("{head}x: {}\r\n\r\n", "y".repeat(70_000)).as_bytes()),
+        Ask::raw(many, format!("{head}{fields}\r\n").as_bytes()),
         Ask::raw(
             path,
             format!(
                 "GET /{} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
                 "y".repeat(70_000)
             )
-            .into_bytes(),
+            .as_bytes(),
         ),
     ])
 }

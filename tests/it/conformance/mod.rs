@@ -1,6 +1,7 @@
 //! The conformance kit: what keeps the contract passes, and what breaks one thing fails one check.
 
 mod app;
+mod examples;
 mod keeps;
 mod program;
 mod raw;
