@@ -76,7 +76,8 @@
 //! `uri` member. `hyper`: errors of hyper and hyper-util's client are 502. `buffer`: errors of
 //! `tower::buffer` are 503. `subdomains`: a CORS policy can admit every host below one. `linger`:
 //! sockets whose last answer is heard, and with `axum` a listener of them. `tracing`: one event for
-//! each error.
+//! each error. `conformance`: whether a service keeps the contract, for a test or a URL. `cli`: the
+//! program `tower-contract`, which does so from the command line.
 //!
 //! # What it does not do
 //!
@@ -166,6 +167,11 @@ pub mod service {
         timeout::{ResponseFuture as TimeoutFuture, Timeout},
     };
 }
+
+/// The guide's examples, compiled.
+#[cfg(all(doctest, feature = "conformance"))]
+#[doc = include_str!("../docs/guide/check.md")]
+mod guide_check {}
 
 /// The README's examples, compiled.
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each module of `src` and its floor. Of floor 1 each names only those that stand before it.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 25] = [
     ("api_error", 0),
     ("clock", 1),
     ("error_chain", 1),
@@ -31,6 +31,8 @@ const FLOORS: [(&str, u8); 23] = [
     ("panic_to_error", 2),
     ("timeout", 2),
     ("stack", 3),
+    ("conformance", 4),
+    ("bin", 4),
 ];
 
 /// The source files, as the module that each belongs to and its text without comments and tests.

@@ -16,6 +16,7 @@ mod browser;
 mod calls;
 mod cases;
 mod clients;
+mod conformance;
 mod cors;
 mod cors_lists;
 mod cors_messages;

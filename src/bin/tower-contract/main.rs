@@ -13,7 +13,7 @@ use std::{
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use tower_contract::conformance::CannotCheck;
 
-use crate::options::{Check, Command, Options, Output};
+use self::options::{Check, Command, Options, Output};
 
 /// What the exit code says.
 const KEPT: u8 = 0;

@@ -34,7 +34,8 @@ const ENVELOPE: &[(&str, &str)] = &[
 pub(super) const CHECKS: [Check; 13] = [
     Check::new(26, Contract, "A path that does not exist is answered with the envelope.", "contract, 4")
         .page("response.json() rejects: SyntaxError, or members that are undefined")
-        .fix_by("Write one body for every error, in one place.", ENVELOPE)
+        .fix_by("Write one body for every error, in one place: application/json with http_method, title, \
+             description, code (an integer) and uri, all five, in this order.", ENVELOPE)
         .sends(nowhere)
         .judged(is_the_envelope),
     Check::new(27, Contract, "`http_method` is the method that was sent.", "contract, 4")
@@ -228,7 +229,7 @@ fn is_guarded(_: &Subject, seen: &Seen<'_>) -> Verdict {
     if !answer.has("cache-control") {
         missing.push("cache-control: no-store");
     }
-    let seen = || Fault::new(0, format!("{} without them", answer.status), missing.join(", "));
+    let seen = || Fault::new(0, format!("{} without {}", answer.status, missing.join(", ")), missing.join(", "));
     Ok((!missing.is_empty()).then(seen).into_iter().collect())
 }
 
