@@ -45,7 +45,9 @@ mod ask;
 mod check;
 #[expect(clippy::unnecessary_wraps, reason = "every plan and every judgement has one signature")]
 mod checks;
+mod credentials;
 mod envelope;
+mod execute;
 mod http1;
 mod http2;
 mod machine;

@@ -229,7 +229,13 @@ fn is_guarded(_: &Subject, seen: &Seen<'_>) -> Verdict {
     if !answer.has("cache-control") {
         missing.push("cache-control: no-store");
     }
-    let seen = || Fault::new(0, format!("{} without {}", answer.status, missing.join(", ")), missing.join(", "));
+    let seen = || {
+        Fault::new(
+            0,
+            format!("{} without {}", answer.status, missing.join(", ")),
+            missing.join(", "),
+        )
+    };
     Ok((!missing.is_empty()).then(seen).into_iter().collect())
 }
 
