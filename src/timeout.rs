@@ -121,12 +121,12 @@ pub(crate) type LimitOf = dyn Fn(&Parts) -> Option<Duration> + Send + Sync;
 // ===== impl TimeoutLayer =====
 
 impl TimeoutLayer {
-    /// The same limit for every request.
+    /// Creates a layer with the same limit for every request.
     pub fn new(limit: Duration) -> Self {
         Self::with(Limit::Same(limit))
     }
 
-    /// A limit chosen for each request from its head; `None` means none.
+    /// Creates a layer that asks for the limit of each request by its head; `None` means none.
     ///
     /// ```
     /// use std::time::Duration;

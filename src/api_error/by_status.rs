@@ -5,86 +5,86 @@ use http::StatusCode;
 use crate::api_error::ApiError;
 
 impl ApiError {
-    /// 400: a parameter is missing or wrong, or the syntax is.
+    /// Creates a 400: a parameter is missing or wrong, or the syntax is.
     pub const fn bad_request() -> Self {
         Self::new(StatusCode::BAD_REQUEST)
     }
 
-    /// 401: credentials are missing or incorrect. Add the challenge with
+    /// Creates a 401: credentials are missing or incorrect. Add the challenge with
     /// [`with_challenge`](Self::with_challenge) (RFC 9110, 15.5.2).
     pub const fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED)
     }
 
-    /// 403: forbidden; the description says why.
+    /// Creates a 403: forbidden; the description says why.
     pub const fn forbidden() -> Self {
         Self::new(StatusCode::FORBIDDEN)
     }
 
-    /// 404: no such resource.
+    /// Creates a 404: no such resource.
     pub const fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND)
     }
 
-    /// 405: the resource does not support the method. Add `Allow` with
+    /// Creates a 405: the resource does not support the method. Add `Allow` with
     /// [`with_header`](Self::with_header) (RFC 9110, 15.5.6).
     pub const fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED)
     }
 
-    /// 409: the request conflicts with the state of the resource.
+    /// Creates a 409: the request conflicts with the state of the resource.
     pub const fn conflict() -> Self {
         Self::new(StatusCode::CONFLICT)
     }
 
-    /// 410: the resource was there and will not come back.
+    /// Creates a 410: the resource was there and will not come back.
     pub const fn gone() -> Self {
         Self::new(StatusCode::GONE)
     }
 
-    /// 413: the content of the request is larger than the service takes.
+    /// Creates a 413: the content of the request is larger than the service takes.
     pub const fn payload_too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE)
     }
 
-    /// 415: the media type or the coding of the request content is not supported.
+    /// Creates a 415: the media type or the coding of the request content is not supported.
     pub const fn unsupported_media_type() -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
     }
 
-    /// 422: the content is well formed and says something that cannot be done; say what with
-    /// [`with_field`](Self::with_field).
+    /// Creates a 422: the content is well formed and says something that cannot be done; say what
+    /// with [`with_field`](Self::with_field).
     pub const fn unprocessable() -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY)
     }
 
-    /// 429: too many requests of this client. Say when to come back with
+    /// Creates a 429: too many requests of this client. Say when to come back with
     /// [`with_retry_after`](Self::with_retry_after).
     pub const fn too_many_requests() -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// 500: an unexpected error.
+    /// Creates a 500: an unexpected error.
     pub const fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// 501: the service does not know the method.
+    /// Creates a 501: the service does not know the method.
     pub const fn not_implemented() -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED)
     }
 
-    /// 502: a system behind the service is unavailable or returned an error.
+    /// Creates a 502: a system behind the service is unavailable or returned an error.
     pub const fn bad_gateway() -> Self {
         Self::new(StatusCode::BAD_GATEWAY)
     }
 
-    /// 503: the service cannot process the request now.
+    /// Creates a 503: the service cannot process the request now.
     pub const fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE)
     }
 
-    /// 504: a system behind the service did not answer in time.
+    /// Creates a 504: a system behind the service did not answer in time.
     pub const fn gateway_timeout() -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT)
     }

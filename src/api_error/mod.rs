@@ -174,7 +174,7 @@ const ROOM: usize = 12;
 // ===== impl ApiError =====
 
 impl ApiError {
-    /// An error with this status and its defaults. A status outside 400..=599 becomes 500.
+    /// Creates an error with this status and its defaults. A status outside 400..=599 becomes 500.
     pub const fn new(status: StatusCode) -> Self {
         let status = match status.as_u16() {
             400..=599 => status,

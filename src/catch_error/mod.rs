@@ -117,7 +117,7 @@ type Classify = dyn Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync
 // ===== impl CatchErrorLayer =====
 
 impl CatchErrorLayer {
-    /// With the built-in classification alone.
+    /// Creates a layer with the built-in classification alone.
     pub fn new() -> Self {
         Self { settings: Arc::new(Settings { classify: Hook::NONE }) }
     }

@@ -12,11 +12,9 @@ use crate::conformance::{
     checks,
     credentials::hide,
     http2::PROBE_LIMIT,
-    options::Options,
     report::{CheckResult, Finding, Outcome, Report},
     run::{CannotCheck, Run},
     subject::{Profile, Subject, root, spoken},
-    transport::Place,
 };
 
 /// Checks that are run at once; each has one request under way.

@@ -48,9 +48,9 @@ use crate::{
 /// gRPC, gRPC-Web or Connect gets the status of its protocol. What the body says comes from the first
 /// of these:
 ///
-/// 1. the [`ApiError`] in the response's extensions, at any status;
+/// 1. the [`ApiError`](crate::ApiError) in the response's extensions, at any status;
 /// 2. for a 4xx, what the service wrote: an envelope, problem details (RFC 9457), plain text;
-/// 3. the status. A 5xx that carries no [`ApiError`] says nothing else to an HTTP client.
+/// 3. the status. A 5xx that carries no [`ApiError`](crate::ApiError) says nothing else to an HTTP client.
 ///
 /// Content of the service's own that can say something is read to its end: at most 8 KiB of text or
 /// 64 KiB of JSON, and what arrives within 1 second ([`read_time`](Self::read_time)). So the same
@@ -75,7 +75,7 @@ use crate::{
 ///
 /// Every other status: the body is not polled, not boxed, not copied. A response to an rpc that tells
 /// its outcome already, `grpc-status` or an error of Connect: it is the service's own word, and
-/// passes as an [`ApiError`] does. A response whose extensions hold [`KeepBody`]. `Accept`: the
+/// passes as an [`ApiError`](crate::ApiError) does. A response whose extensions hold [`KeepBody`]. `Accept`: the
 /// contract has one format. Outside of a tokio runtime with time, only content that is ready at once
 /// is read.
 ///

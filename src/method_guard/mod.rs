@@ -91,12 +91,12 @@ pin_project! {
 // ===== impl MethodGuardLayer =====
 
 impl MethodGuardLayer {
-    /// A service that supports `methods` at every path.
+    /// Creates a layer for a service that supports `methods` at every path.
     pub fn new(methods: impl IntoIterator<Item = Method>) -> Self {
         Self { resources: Arc::new(Resources::whole(methods)) }
     }
 
-    /// A service whose resources support different methods.
+    /// Creates a layer for a service whose resources support different methods.
     ///
     /// Patterns are those of axum 0.8: `/recordings/{id}`, `/media/{*rest}`. They are matched against
     /// the path that this layer sees: inside `nest`, the rest of it.

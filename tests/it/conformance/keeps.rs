@@ -65,7 +65,7 @@ async fn a_service_of_tonic_keeps_the_contract() {
 async fn each_format_of_errors_is_recognised_and_kept() {
     use tower_contract::{ProblemDetailsFormat, WrappedEnvelopeFormat};
     let wrapped = app::routes().layer(app::contract().format(WrappedEnvelopeFormat));
-    let problem = app::routes().layer(app::contract().format(ProblemDetailsFormat));
+    let problem = app::routes().layer(app::contract().format(ProblemDetailsFormat::new()));
     for (app, format) in
         [(wrapped, conformance::Format::Wrapped), (problem, conformance::Format::Problem)]
     {

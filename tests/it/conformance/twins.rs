@@ -362,7 +362,8 @@ async fn a_twin_with_another_head_of_errors_fails_one_check() {
 
 #[tokio::test]
 async fn a_twin_whose_problem_details_disagree_fails_one_check() {
-    let good = app::routes().layer(app::contract().format(tower_contract::ProblemDetailsFormat));
+    let good =
+        app::routes().layer(app::contract().format(tower_contract::ProblemDetailsFormat::new()));
     let good = app::serve(good).await;
     let unchanged = all(app::at(twin(good, |_, _| {}).await)).report().await.unwrap();
     assert!(unchanged.is_kept(), "{unchanged}");
