@@ -140,7 +140,7 @@ pub use crate::{
         Envelope, EnvelopeFormat, ErrorFormat, Occurrence, ProblemDetailsFormat,
         WrappedEnvelopeFormat,
     },
-    method_guard::{MethodGuardError, MethodGuardLayer},
+    method_guard::{MethodGuardBuilder, MethodGuardError, MethodGuardLayer},
     panic_to_error::{PanicPlace, PanicReport, PanicToErrorLayer},
     report::{ErrorReport, TextOrigin},
     stack::ContractLayer,

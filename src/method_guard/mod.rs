@@ -79,6 +79,13 @@ pub struct MethodGuard<S> {
     resources: Arc<Resources>,
 }
 
+/// The resources of a service and their methods, while they are listed.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct MethodGuardBuilder {
+    routes: Vec<(String, Vec<Method>)>,
+}
+
 pin_project! {
     /// The service's response, or the refusal.
     #[derive(Debug)]
@@ -128,6 +135,27 @@ impl MethodGuardLayer {
         Ok(Self { resources: Arc::new(Resources::by_path(routes)?) })
     }
 
+    /// Starts a list of resources that support different methods: as [`by_path`](Self::by_path),
+    /// for lists of unequal length.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use tower_contract::MethodGuardLayer;
+    ///
+    /// let layer = MethodGuardLayer::resources()
+    ///     .path("/echo", [Method::GET, Method::POST])
+    ///     .path("/recordings/{id}", [Method::GET])
+    ///     .build()?;
+    /// # let _ = layer;
+    ///
+    /// let error = MethodGuardLayer::resources().path("/{a", []).path("b", []).build();
+    /// assert_eq!(error.unwrap_err().problems().len(), 2);
+    /// # Ok::<(), tower_contract::MethodGuardError>(())
+    /// ```
+    pub fn resources() -> MethodGuardBuilder {
+        MethodGuardBuilder { routes: Vec::new() }
+    }
+
     /// A service that answers every method itself.
     pub(crate) fn any() -> Self {
         Self { resources: Arc::new(Resources::Any) }
@@ -139,6 +167,27 @@ impl MethodGuardLayer {
     pub fn answer_options(mut self) -> Self {
         Arc::make_mut(&mut self.resources).answer_options();
         self
+    }
+}
+
+impl MethodGuardBuilder {
+    /// Adds the resources at `pattern`, which support `methods`.
+    pub fn path(
+        mut self,
+        pattern: impl Into<String>,
+        methods: impl IntoIterator<Item = Method>,
+    ) -> Self {
+        self.routes.push((pattern.into(), methods.into_iter().collect()));
+        self
+    }
+
+    /// Makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// Lists every pattern that cannot be used, as [`MethodGuardLayer::by_path`] does.
+    pub fn build(self) -> Result<MethodGuardLayer, MethodGuardError> {
+        MethodGuardLayer::by_path(self.routes)
     }
 }
 

@@ -50,6 +50,7 @@ fn values_are_send_sync_unpin_clone_and_debug() {
     is_value::<WrappedEnvelopeFormat>();
     is_value::<ProblemDetailsFormat>();
     is_value::<TextOrigin>();
+    is_value::<MethodGuardBuilder>();
     is_value::<MethodGuardError>();
     is_value::<KeepBody>();
     is_value::<PanicPlace>();
