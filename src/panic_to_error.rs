@@ -77,6 +77,7 @@ use crate::{
 #[must_use]
 pub struct PanicToErrorLayer {
     pub(crate) on_panic: Hook<OnPanic>,
+    pub(crate) answer: PanicAnswer,
 }
 
 /// The service that answers 500 when the one inside panics.
@@ -84,6 +85,7 @@ pub struct PanicToErrorLayer {
 pub struct PanicToError<S> {
     inner: S,
     on_panic: Hook<OnPanic>,
+    answer: PanicAnswer,
     /// A panic of `poll_ready`, answered by the next `call`.
     kept: Option<Box<ApiError>>,
 }
@@ -95,6 +97,7 @@ pin_project! {
         #[pin]
         inner: Inner<F>,
         reporter: Option<Box<PanicReporter>>,
+        answer: PanicAnswer,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
@@ -182,10 +185,21 @@ pub(crate) struct PanicReporter {
 
 // ===== the decision =====
 
-/// The error that a panic becomes; what it said is the source.
-#[cold]
-pub(crate) fn error_of(panic: &Panic) -> ApiError {
-    PANICKED.with_source(panic.told())
+/// The error that a panic becomes; `None` is the built-in one.
+#[derive(Clone, Debug)]
+pub(crate) struct PanicAnswer(Option<Arc<ApiError>>);
+
+impl PanicAnswer {
+    /// The error that a panic becomes; what it said is the source.
+    #[cold]
+    pub(crate) fn error_of(&self, panic: &Panic) -> ApiError {
+        self.error().with_source(panic.told())
+    }
+
+    /// The same without a source.
+    pub(crate) fn error(&self) -> ApiError {
+        self.0.as_deref().cloned().unwrap_or(PANICKED)
+    }
 }
 
 // ===== impl PanicToErrorLayer =====
@@ -193,7 +207,23 @@ pub(crate) fn error_of(panic: &Panic) -> ApiError {
 impl PanicToErrorLayer {
     /// Creates a layer that tells no hook of panics.
     pub const fn new() -> Self {
-        Self { on_panic: Hook::NONE }
+        Self { on_panic: Hook::NONE, answer: PanicAnswer(None) }
+    }
+
+    /// Answers a panic with this error instead of the 500.
+    ///
+    /// Its cause becomes [`Cause::Panic`], its source what the panic said.
+    ///
+    /// ```
+    /// use tower_contract::{ApiError, PanicToErrorLayer};
+    ///
+    /// let layer =
+    ///     PanicToErrorLayer::new().answer(ApiError::internal().with_member("reason", "PANIC"));
+    /// # let _ = layer;
+    /// ```
+    pub fn answer(mut self, error: ApiError) -> Self {
+        self.answer = PanicAnswer(Some(Arc::new(error.with_cause(Cause::Panic))));
+        self
     }
 
     /// Calls `hook` for each panic, before the client is answered. A panic in it is swallowed.
@@ -216,7 +246,8 @@ impl<S> Layer<S> for PanicToErrorLayer {
     type Service = PanicToError<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PanicToError { inner, on_panic: self.on_panic.clone(), kept: None }
+        let (on_panic, answer) = (self.on_panic.clone(), self.answer.clone());
+        PanicToError { inner, on_panic, answer, kept: None }
     }
 }
 
@@ -235,7 +266,7 @@ where
             return Poll::Ready(Ok(()));
         }
         catch(|| self.inner.poll_ready(cx)).unwrap_or_else(|panic| {
-            self.kept = Some(Box::new(error_of(&panic)));
+            self.kept = Some(Box::new(self.answer.error_of(&panic)));
             Poll::Ready(Ok(()))
         })
     }
@@ -244,24 +275,26 @@ where
         let reporter = PanicReporter::over(&request, &self.on_panic);
         if let Some(error) = self.kept.take() {
             PanicReporter::tell(reporter.as_deref(), &error, PanicPlace::Ready);
-            return ResponseFuture { inner: Inner::Panicked { error }, reporter: None };
+            let answer = PanicAnswer(None);
+            return ResponseFuture { inner: Inner::Panicked { error }, reporter: None, answer };
         }
         let inner = match catch(|| self.inner.call(request)) {
             Ok(future) => Inner::Called { future },
             Err(panic) => {
-                let error = Box::new(error_of(&panic));
+                let error = Box::new(self.answer.error_of(&panic));
                 PanicReporter::tell(reporter.as_deref(), &error, PanicPlace::Call);
                 Inner::Panicked { error }
             }
         };
-        ResponseFuture { inner, reporter }
+        ResponseFuture { inner, reporter, answer: self.answer.clone() }
     }
 }
 
 /// A clone starts with nothing kept: the panic was of this one's readiness.
 impl<S: Clone> Clone for PanicToError<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), on_panic: self.on_panic.clone(), kept: None }
+        let (on_panic, answer) = (self.on_panic.clone(), self.answer.clone());
+        Self { inner: self.inner.clone(), on_panic, answer, kept: None }
     }
 }
 
@@ -278,7 +311,7 @@ where
         let outcome = match this.inner.as_mut().project() {
             InnerProj::Called { future } => match catch(|| future.poll(cx)) {
                 Ok(poll) => Ok(ready!(poll)),
-                Err(panic) => Err(error_of(&panic)),
+                Err(panic) => Err(this.answer.error_of(&panic)),
             },
             InnerProj::Panicked { error } => {
                 let error = ApiError::clone(error);
@@ -483,4 +516,4 @@ impl fmt::Display for PanicPlace {
 }
 
 /// 500: "an unexpected error occurred (for instance, a runtime exception)".
-pub(crate) const PANICKED: ApiError = ApiError::internal().with_cause(Cause::Panic);
+const PANICKED: ApiError = ApiError::internal().with_cause(Cause::Panic);

@@ -27,7 +27,8 @@ use crate::{
 ///
 /// The clock starts in `call` and ends with the response's head. A response that is ready when the
 /// clock fires wins. When the limit has passed, the service's future is dropped before the answer is
-/// returned: 503, with `Retry-After` if configured (RFC 9110, 10.2.3). The timer is registered only
+/// returned: 503, or [another error](TimeoutLayer::answer), with `Retry-After` if configured
+/// (RFC 9110, 10.2.3). The timer is registered only
 /// once the service is pending; a limit of zero refuses unless the response is ready at once; one
 /// too long for the clock, as `Duration::MAX`, never fires.
 ///
@@ -106,6 +107,7 @@ pin_project! {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) limit: Limit,
+    answer: ApiError,
     retry_after: Option<HeaderValue>,
 }
 
@@ -152,11 +154,30 @@ impl TimeoutLayer {
     }
 
     fn with(limit: Limit) -> Self {
-        Self { settings: Arc::new(Settings { limit, retry_after: None }) }
+        Self { settings: Arc::new(Settings { limit, answer: EXPIRED, retry_after: None }) }
+    }
+
+    /// Answers with this error instead of the 503, a gateway for example with 504.
+    ///
+    /// Its cause becomes [`Cause::Timeout`]. A `Retry-After` of its own wins over that of
+    /// [`retry_after`](Self::retry_after).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_contract::{ApiError, TimeoutLayer};
+    ///
+    /// let late = ApiError::gateway_timeout().with_member("reason", "UPSTREAM_TIMEOUT");
+    /// let layer = TimeoutLayer::new(Duration::from_secs(2)).answer(late);
+    /// # let _ = layer;
+    /// ```
+    pub fn answer(mut self, error: ApiError) -> Self {
+        Arc::make_mut(&mut self.settings).answer = error.with_cause(Cause::Timeout);
+        self
     }
 
     /// Sends `Retry-After` with the 503: whole seconds, rounded up, at least 1. Not sent by default,
-    /// because some intermediaries then repeat a POST.
+    /// because some intermediaries then repeat a POST. A page reads it where the CORS policy exposes
+    /// it: `expose_headers(["Retry-After"])`.
     pub fn retry_after(mut self, delay: Duration) -> Self {
         let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0)).max(1);
         Arc::make_mut(&mut self.settings).retry_after = Some(HeaderValue::from(seconds));
@@ -181,13 +202,14 @@ impl Settings {
     /// its source, and takes nothing of the answer.
     #[cold]
     pub(crate) fn refuse<B: Default>(&self, dropped: Option<&Panic>) -> Response<B> {
-        let error = match dropped {
-            None => EXPIRED,
-            Some(panic) => EXPIRED.with_source(panic.told()),
-        };
+        let mut error = self.answer.clone();
+        if let Some(panic) = dropped {
+            error = error.with_source(panic.told());
+        }
         let mut response = error.into_http();
         if let Some(delay) = &self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, delay.clone());
+            let own = response.headers_mut().try_entry(RETRY_AFTER);
+            let _ = own.map(|own| own.or_insert_with(|| delay.clone()));
         }
         response
     }

@@ -9,10 +9,21 @@ use crate::{
     error_chain::error_chain,
 };
 
+/// What is known of an error.
+pub(super) enum Known {
+    /// It says itself what is answered.
+    Own(ApiError),
+    /// It is of this kind.
+    Kind(ApiError),
+}
+
 /// What an error says to the client.
-pub(super) fn classify(error: &(dyn Error + 'static)) -> ApiError {
+pub(super) fn classify(error: &(dyn Error + 'static)) -> Known {
     let own = error_chain(error).find_map(|error| error.downcast_ref::<ApiError>());
-    own.cloned().or_else(|| error_chain(error).find_map(of_kind)).unwrap_or(UNKNOWN)
+    own.cloned().map_or_else(
+        || Known::Kind(error_chain(error).find_map(of_kind).unwrap_or(UNKNOWN)),
+        Known::Own,
+    )
 }
 
 /// What an error of a kind that is known says; `None` for any other.

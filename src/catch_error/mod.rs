@@ -16,9 +16,9 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::classify::{UNKNOWN, classify};
+use self::classify::{Known, UNKNOWN, classify};
 use crate::{
-    api_error::ApiError,
+    api_error::{ApiError, Cause},
     body::BoxError,
     unwind::{Hook, catch},
 };
@@ -110,6 +110,8 @@ pin_project! {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     classify: Hook<Classify>,
+    /// At most one of each cause.
+    answers: Vec<ApiError>,
 }
 
 type Classify = dyn Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync;
@@ -119,7 +121,7 @@ type Classify = dyn Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync
 impl CatchErrorLayer {
     /// Creates a layer with the built-in classification alone.
     pub fn new() -> Self {
-        Self { settings: Arc::new(Settings { classify: Hook::NONE }) }
+        Self { settings: Arc::new(Settings { classify: Hook::NONE, answers: Vec::new() }) }
     }
 
     /// Asks `classify` first, with the outermost error; `None` leaves it to the built-in rules.
@@ -143,6 +145,37 @@ impl CatchErrorLayer {
         C: Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync + 'static,
     {
         Arc::make_mut(&mut self.settings).classify = Hook::new(Arc::new(classify));
+        self
+    }
+
+    /// Answers errors of one cause with this error instead of the built-in one.
+    ///
+    /// The causes are [`Timeout`](Cause::Timeout), [`Overload`](Cause::Overload),
+    /// [`Upstream`](Cause::Upstream) and [`Service`](Cause::Service); the built-in rules find no
+    /// other. The answer's cause becomes the given one. An [`ApiError`] of the service, and what
+    /// [`classify`](Self::classify) says, is sent as it is.
+    ///
+    /// So a client can tell an overload, after which nothing was done, from a time limit, after which
+    /// something may have been. A page reads `Retry-After` where the CORS policy exposes it:
+    /// `expose_headers(["Retry-After"])`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use tower_contract::{ApiError, CatchErrorLayer, Cause};
+    ///
+    /// let busy = ApiError::unavailable()
+    ///     .with_member("reason", "OVERLOADED")
+    ///     .with_retry_after(Duration::from_secs(5));
+    /// let late = ApiError::gateway_timeout().with_member("reason", "TIMEOUT");
+    /// let layer =
+    ///     CatchErrorLayer::new().answer(Cause::Overload, busy).answer(Cause::Timeout, late);
+    /// # let _ = layer;
+    /// ```
+    pub fn answer(mut self, cause: Cause, error: ApiError) -> Self {
+        let answers = &mut Arc::make_mut(&mut self.settings).answers;
+        answers.retain(|answer| answer.cause() != cause);
+        answers.push(error.with_cause(cause));
         self
     }
 }
@@ -169,12 +202,27 @@ impl Settings {
     pub(crate) fn answer(&self, error: BoxError) -> ApiError {
         let own = self.classify.run(|rule| rule(&*error)).flatten();
         // `source` is the error's own code, and may panic in a `poll_ready` that nobody guards.
-        let answer = own.unwrap_or_else(|| catch(|| classify(&*error)).unwrap_or(UNKNOWN));
+        let answer = own.unwrap_or_else(|| {
+            let known = catch(|| classify(&*error)).unwrap_or(Known::Kind(UNKNOWN));
+            self.answer_to(known)
+        });
         // An error that says it all itself is its own whole story.
         if error.is::<ApiError>() || answer.source().is_some() {
             answer
         } else {
             answer.with_source(error)
+        }
+    }
+
+    /// What is answered to an error of a kind: what was set for its cause, if anything was.
+    fn answer_to(&self, known: Known) -> ApiError {
+        match known {
+            Known::Own(error) => error,
+            Known::Kind(error) => {
+                let is_set = |answer: &&ApiError| ApiError::cause(answer) == error.cause();
+                let set = self.answers.iter().find(is_set);
+                set.cloned().unwrap_or(error)
+            }
         }
     }
 }

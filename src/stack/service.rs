@@ -23,7 +23,7 @@ use crate::{
     cors::CorsAnswer,
     error_body::Rpc,
     format::{EnvelopeFormat, ErrorFormat},
-    panic_to_error::{self, PANICKED, PanicPlace, PanicReporter, error_of},
+    panic_to_error::{self, PanicPlace, PanicReporter},
     request_head::RequestHead,
     short_circuit::give_back_readiness,
     timeout::{Limit, chosen_limit},
@@ -68,13 +68,14 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         if self.kept.is_none() {
             let service_errors = &self.layers.service_errors.settings;
+            let panics = &self.layers.panics.answer;
             let ready = match catch(|| self.inner.poll_ready(cx)) {
                 Ok(poll) => ready!(poll),
-                Err(panic) => return self.keep(error_of(&panic)),
+                Err(panic) => return self.keep(panics.error_of(&panic)),
             };
             if let Err(error) = ready {
                 let answer = catch(|| service_errors.answer(error.into()));
-                return self.keep(answer.unwrap_or_else(|panic| error_of(&panic)));
+                return self.keep(answer.unwrap_or_else(|panic| panics.error_of(&panic)));
             }
         }
         Poll::Ready(Ok(()))
@@ -187,9 +188,9 @@ impl<F> Layers<F> {
     ) -> ApiError {
         let listens = PanicReporter::is_needed(&self.panics.on_panic);
         if !listens && !self.error_body.settings.has_hook() {
-            return PANICKED;
+            return self.panics.answer.error();
         }
-        let error = error_of(panic);
+        let error = self.panics.answer.error_of(panic);
         panic_to_error::tell(&self.panics.on_panic, head, &error, place);
         error
     }

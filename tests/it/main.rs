@@ -9,6 +9,7 @@
 )]
 
 mod allocations;
+mod answers;
 mod auto_traits;
 mod body_timeout;
 mod bounds;
