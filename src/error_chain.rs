@@ -3,7 +3,7 @@
 use std::{error::Error, io, iter::successors};
 
 /// How deep the sources of an error are read; one that is its own source would never end.
-const MAX_SOURCES: usize = 16;
+pub(crate) const MAX_SOURCES: usize = 16;
 
 /// The error and what caused it, outermost first, at most 16 deep.
 pub(crate) fn error_chain<'a>(
@@ -12,7 +12,8 @@ pub(crate) fn error_chain<'a>(
     successors(Some(error), |error| source(*error)).take(MAX_SOURCES)
 }
 
-fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+/// What caused the error, if it says.
+pub(crate) fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>() {
         // `source` of an io::Error skips the error that it was made from.
         Some(io) => io.get_ref().map(|inner| inner as _),

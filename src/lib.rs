@@ -135,7 +135,7 @@ pub use crate::{
         PublicCorsPolicyBuilder, RequestOrigin,
     },
     drain_request::DrainRequestLayer,
-    error_body::{ErrorBodyLayer, KeepBody, PublicUrl, PublicUrlError},
+    error_body::{ErrorBodyLayer, KeepBody, KeepBodyLayer, PublicUrl, PublicUrlError},
     format::{
         Envelope, EnvelopeFormat, ErrorFormat, Occurrence, ProblemDetailsFormat,
         WrappedEnvelopeFormat,
@@ -160,7 +160,7 @@ pub mod service {
         catch_error::{CatchError, ResponseFuture as CatchErrorFuture},
         cors::{CorsContract, ResponseFuture as CorsContractFuture},
         drain_request::{DrainRequest, DrainableBody, ResponseFuture as DrainRequestFuture},
-        error_body::{ErrorBody, ResponseFuture as ErrorBodyFuture},
+        error_body::{ErrorBody, KeepBodies, KeepBodyFuture, ResponseFuture as ErrorBodyFuture},
         method_guard::{MethodGuard, ResponseFuture as MethodGuardFuture},
         panic_to_error::{GuardedBody, PanicToError, ResponseFuture as PanicToErrorFuture},
         stack::{Contract, ContractBody, ResponseFuture as ContractFuture},

@@ -106,6 +106,23 @@ pub(crate) fn escaped(text: &str) -> String {
     line
 }
 
+/// `text` as [`escaped`] text, where what is escaped in it already stays so.
+pub(crate) fn escaped_again(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars() {
+        let whole = line.len();
+        match character {
+            '\\' | '\'' | '"' => line.push(character),
+            _ => line.extend(character.escape_debug()),
+        }
+        if line.len() > MAX_MESSAGE_BYTES {
+            line.truncate(whole);
+            break;
+        }
+    }
+    line
+}
+
 /// `error` as [`escaped`] text, read only as far as the line goes; empty if its `Display` panics.
 pub(crate) fn displayed(error: &dyn fmt::Display) -> String {
     let mut text = Beginning(String::new());

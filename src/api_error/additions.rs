@@ -194,7 +194,6 @@ impl ApiError {
     }
 
     /// What was added and is not sent, if anything is.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the layer that tells it comes next"))]
     pub(crate) fn left_out(&self) -> Option<LeftOut> {
         let Additions { members, fields, header_lines, .. } = self.additions()?;
         let left_out = LeftOut {

@@ -263,6 +263,15 @@ impl ApiError {
         extensions.get::<Self>().filter(|error| error.status == status)
     }
 
+    /// The same error in a response of this status; a code that was the status follows it.
+    pub(crate) fn at_status(mut self, status: StatusCode) -> Self {
+        if self.code == u32::from(self.status.as_u16()) {
+            self.code = status.as_u16().into();
+        }
+        self.status = status;
+        self
+    }
+
     /// The response that reports this error: its status and header lines, itself in the extensions,
     /// no body.
     pub fn into_http<B: Default>(self) -> Response<B> {

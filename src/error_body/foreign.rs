@@ -7,10 +7,11 @@ use http::{
     HeaderMap, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::{
+    api_error::{ApiError, Members},
     format::{Envelope, grpc::is_connect_code},
     report::TextOrigin,
 };
@@ -18,7 +19,7 @@ use crate::{
 /// Longest text: a rejection is a line, a page is not a description.
 const MAX_TEXT: usize = 8 * 1024;
 /// Longest JSON: an envelope of ours has at most 8 KiB, one with long texts some more.
-const MAX_JSON: usize = 64 * 1024;
+pub(super) const MAX_JSON: usize = 64 * 1024;
 /// Longest text without a type: a sentence.
 const MAX_UNTYPED: usize = 512;
 
@@ -31,6 +32,8 @@ pub(crate) enum Foreign {
     Text(Bytes),
     /// An error in Connect's own JSON, for a client that reads it.
     Connect(Bytes),
+    /// What the application says that it is.
+    Understood(Box<ApiError>),
     Nothing,
 }
 
@@ -42,9 +45,9 @@ pub(crate) struct Problem {
     title: Value,
     detail: Value,
     code: Value,
-    /// Makes it an object: serde takes an array of the values too.
+    /// They make it an object, too: serde takes an array of the values as well.
     #[serde(flatten)]
-    _others: IgnoredAny,
+    others: Map<String, Value>,
 }
 
 impl Foreign {
@@ -52,7 +55,7 @@ impl Foreign {
         match self {
             Self::Envelope(envelope) => &envelope.title,
             Self::Problem(problem) => problem.title.as_str().unwrap_or_default(),
-            Self::Text(_) | Self::Connect(_) | Self::Nothing => "",
+            Self::Text(_) | Self::Connect(_) | Self::Understood(_) | Self::Nothing => "",
         }
     }
 
@@ -63,7 +66,7 @@ impl Foreign {
                 problem.detail.as_str().or(problem.title.as_str()).unwrap_or_default()
             }
             Self::Text(text) => from_utf8(text).unwrap_or_default(),
-            Self::Connect(_) | Self::Nothing => "",
+            Self::Connect(_) | Self::Understood(_) | Self::Nothing => "",
         }
     }
 
@@ -71,7 +74,7 @@ impl Foreign {
         match self {
             Self::Envelope(envelope) => Some(envelope.code),
             Self::Problem(problem) => problem.code.as_u64()?.try_into().ok(),
-            Self::Text(_) | Self::Connect(_) | Self::Nothing => None,
+            Self::Text(_) | Self::Connect(_) | Self::Understood(_) | Self::Nothing => None,
         }
     }
 
@@ -80,14 +83,29 @@ impl Foreign {
             Self::Envelope(_) => TextOrigin::Envelope,
             Self::Problem(_) => TextOrigin::ProblemDetails,
             Self::Text(_) => TextOrigin::Text,
+            Self::Understood(_) => TextOrigin::Understood,
             Self::Connect(_) | Self::Nothing => TextOrigin::Status,
         }
+    }
+
+    /// The members that it has beyond those that the envelope tells in its own words.
+    pub(super) fn members(&self) -> Members {
+        let (others, told): (_, &[&str]) = match self {
+            Self::Envelope(envelope) => (&envelope.members, &[]),
+            Self::Problem(problem) => (&problem.others, &["status", "instance", "http_method"]),
+            _ => return Members::default(),
+        };
+        let mut members = Members::default();
+        for (name, value) in others.iter().filter(|(name, _)| !told.contains(&name.as_str())) {
+            members.insert(Cow::Owned(name.clone()), value.clone());
+        }
+        members
     }
 }
 
 impl Default for Problem {
     fn default() -> Self {
-        Self { title: Value::Null, detail: Value::Null, code: Value::Null, _others: IgnoredAny }
+        Self { title: Value::Null, detail: Value::Null, code: Value::Null, others: Map::new() }
     }
 }
 
@@ -101,17 +119,24 @@ pub(crate) enum Media {
     Connect,
     /// Short content without a type, which services write by hand.
     Untyped,
+    /// Content of any other type, which only the application may understand.
+    Other,
 }
 
 impl Media {
     /// The kind of content that the head of an error response promises; `None`: nothing to read.
     ///
-    /// A 5xx says nothing: its texts are for the people who run the service.
-    pub(super) fn of_error(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
+    /// A 5xx says nothing: its texts are for the people who run the service. Content of any type may
+    /// be read where the application asks for it.
+    pub(super) fn of_error(
+        status: StatusCode,
+        headers: &HeaderMap,
+        any_type: bool,
+    ) -> Option<Self> {
         if !status.is_client_error() || headers.contains_key(CONTENT_ENCODING) {
             return None;
         }
-        Self::of_type(headers)
+        Self::of_type(headers).or(any_type.then_some(Self::Other))
     }
 
     /// The kind of content in which a service that speaks Connect itself tells an error.
@@ -139,6 +164,7 @@ impl Media {
     pub(super) const fn max_len(self) -> usize {
         match self {
             Self::Untyped => MAX_UNTYPED,
+            Self::Other => 0,
             Self::Text => MAX_TEXT,
             Self::Json | Self::Problem | Self::Connect => MAX_JSON,
         }
@@ -146,7 +172,7 @@ impl Media {
 
     /// Whether content of this kind is worth a wait: what has no type is not.
     pub(super) const fn is_waited_for(self) -> bool {
-        !matches!(self, Self::Untyped)
+        !matches!(self, Self::Untyped | Self::Other)
     }
 
     /// What the whole content says; `None` if it is not of its kind.
@@ -156,6 +182,7 @@ impl Media {
             Self::Problem => serde_json::from_slice(&content).ok().map(Foreign::Problem),
             Self::Text => is_text(&content).then_some(Foreign::Text(content)),
             Self::Connect => is_connect_error(&content).then_some(Foreign::Connect(content)),
+            Self::Other => None,
             // What begins so is markup or JSON, and would be a description that nobody can read.
             Self::Untyped => {
                 let is_line = is_text(&content) && !content.starts_with(b"<");

@@ -2,40 +2,49 @@
 
 mod foreign;
 mod head;
+mod keep_body;
 mod public_url;
 mod reading;
 mod rewrite;
 mod rpc;
+mod settings;
+mod tell;
 mod uri;
 
 use std::{
+    borrow::Cow,
     future::Future,
     pin::Pin,
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, response::Parts};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use self::public_url::{PublicUrl, PublicUrlError};
-use self::uri::UriRule;
+use self::settings::Others;
+pub use self::{
+    keep_body::{KeepBodies, KeepBody, KeepBodyLayer, ResponseFuture as KeepBodyFuture},
+    public_url::{PublicUrl, PublicUrlError},
+};
 pub(crate) use self::{
     reading::Reading,
-    rewrite::{BodyPanics, Plan, Unread, is_error, plan},
+    rewrite::{BodyPanics, Plan, Unread, is_error},
     rpc::Rpc,
+    settings::Settings,
 };
 use crate::{
+    api_error::ApiError,
     body::ResponseBody,
     clock::Clock,
     format::{EnvelopeFormat, ErrorFormat},
     report::ErrorReport,
-    request_head::RequestHead,
+    request_head::{RequestHead, Wanted},
     unwind::{Hook, catch},
 };
 
@@ -48,9 +57,10 @@ use crate::{
 /// gRPC, gRPC-Web or Connect gets the status of its protocol. What the body says comes from the first
 /// of these:
 ///
-/// 1. the [`ApiError`](crate::ApiError) in the response's extensions, at any status;
-/// 2. for a 4xx, what the service wrote: an envelope, problem details (RFC 9457), plain text;
-/// 3. the status. A 5xx that carries no [`ApiError`](crate::ApiError) says nothing else to an HTTP client.
+/// 1. the [`ApiError`] in the response's extensions, at any status;
+/// 2. for a 4xx, what [`understand`](Self::understand) makes of it;
+/// 3. for a 4xx, what the service wrote: an envelope, problem details (RFC 9457), plain text;
+/// 4. the status. A 5xx that carries no [`ApiError`] says nothing else to an HTTP client.
 ///
 /// Content of the service's own that can say something is read to its end: at most 8 KiB of text or
 /// 64 KiB of JSON, and what arrives within 1 second ([`read_time`](Self::read_time)). So the same
@@ -60,7 +70,8 @@ use crate::{
 /// Texts are made safe: one line, no control or bidi characters, a title of at most 128 and a
 /// description of at most 512 characters. `http_method` and `uri` are this layer's own. Headers that
 /// speak of the old body are removed; `x-content-type-options: nosniff` and `cache-control: no-store`
-/// are added where absent. To HEAD the head is the same, without `content-length` and body.
+/// are added where absent. `content-language` stays where the description is the service's own. To
+/// HEAD the head is the same, without `content-length` and body.
 ///
 /// An rpc gets its protocol's error instead: the code of the cause or of the status, with a fixed
 /// text, where the client looks for it: in the head (gRPC), in the head and in a frame of trailers
@@ -69,13 +80,16 @@ use crate::{
 ///
 /// It is the one teller: each error response gives one event (feature `tracing`) and one call of
 /// [`on_error`](Self::on_error), whoever made it. Two of these layers, one inside the other, tell
-/// once.
+/// once. A 5xx and a panic are told at the level error, a time limit and an overload at warn, a 4xx
+/// and a body that is kept at debug. A refused method is told at debug too, a 501 as well: it is the
+/// client's doing.
 ///
 /// # What it leaves alone
 ///
 /// Every other status: the body is not polled, not boxed, not copied. A response to an rpc that tells
 /// its outcome already, `grpc-status` or an error of Connect: it is the service's own word, and
-/// passes as an [`ApiError`](crate::ApiError) does. A response whose extensions hold [`KeepBody`]. `Accept`: the
+/// passes as an [`ApiError`] does. A response whose extensions hold [`KeepBody`], or that
+/// [`keep_if`](Self::keep_if) keeps. `Accept`: the
 /// contract has one format. Outside of a tokio runtime with time, only content that is ready at once
 /// is read.
 ///
@@ -152,58 +166,19 @@ pin_project! {
     }
 }
 
-/// A response extension: this response keeps the body that it has, whatever its status.
-///
-/// For a proxy that relays errors as they are, or a 503 that is meant. Headers of the CORS layer are
-/// still added.
-///
-/// ```
-/// # use http::{Response, StatusCode};
-/// use tower_contract::KeepBody;
-///
-/// let mut relayed = Response::new("<html>..</html>");
-/// *relayed.status_mut() = StatusCode::BAD_GATEWAY;
-/// relayed.extensions_mut().insert(KeepBody);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeepBody;
-
-/// How error bodies are written, and who is told.
-#[derive(Debug)]
-pub(crate) struct Settings<F> {
-    format: F,
-    uri: UriRule,
-    read_time: Duration,
-    on_error: Hook<OnError>,
-    /// Whether making a timer has failed once: the runtime has no time, and is not asked again.
-    has_no_timer: AtomicBool,
-}
-
-type OnError = dyn Fn(&ErrorReport<'_>) + Send + Sync;
-
-/// How long content of the service's own is waited for.
-const READ_TIME: Duration = Duration::from_secs(1);
-
 // ===== impl ErrorBodyLayer =====
 
 impl ErrorBodyLayer {
     /// Creates a layer that writes the contract's envelope; `uri` is the path alone.
     pub fn new() -> Self {
-        let settings = Settings {
-            format: EnvelopeFormat,
-            uri: UriRule::default(),
-            read_time: READ_TIME,
-            on_error: Hook::NONE,
-            has_no_timer: AtomicBool::new(false),
-        };
-        Self { settings: Arc::new(settings) }
+        Self { settings: Arc::default() }
     }
 }
 
 impl<F: Clone> ErrorBodyLayer<F> {
     /// Makes `uri` absolute: this URL and the path. `Host` is never used, a client can send any.
     pub fn public_url(mut self, url: PublicUrl) -> Self {
-        Arc::make_mut(&mut self.settings).uri.public_url = Some(url);
+        self.others_mut().uri.public_url = Some(url);
         self
     }
 
@@ -212,21 +187,20 @@ impl<F: Clone> ErrorBodyLayer<F> {
     /// Without this the query is dropped: it may hold phone numbers and tokens.
     pub fn keep_query<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         let keys = keys.into_iter().map(Into::into).collect();
-        Arc::make_mut(&mut self.settings).uri.keep_query = Some(keys);
+        self.others_mut().uri.keep_query = Some(keys);
         self
     }
 
     /// Sets how long content of the service's own is waited for, instead of 1 second, in an error
     /// response that can say something. With zero only what is ready at once is read.
     pub fn read_time(mut self, read_time: Duration) -> Self {
-        Arc::make_mut(&mut self.settings).read_time = read_time;
+        self.others_mut().read_time = read_time;
         self
     }
 
     /// Writes error bodies in another format.
     pub fn format<G: ErrorFormat>(self, format: G) -> ErrorBodyLayer<G> {
-        let settings = Settings::clone(&self.settings).with_format(format);
-        ErrorBodyLayer { settings: Arc::new(settings) }
+        ErrorBodyLayer { settings: Arc::new(self.settings.with_format(format)) }
     }
 
     /// Calls `hook` for each error response, before it is sent. A panic in it is swallowed.
@@ -234,8 +208,133 @@ impl<F: Clone> ErrorBodyLayer<F> {
     where
         H: Fn(&ErrorReport<'_>) + Send + Sync + 'static,
     {
-        Arc::make_mut(&mut self.settings).on_error = Hook::new(Arc::new(hook));
+        self.others_mut().on_error = Hook::new(Arc::new(hook));
         self
+    }
+
+    /// Shows what the application wrote to `redact` before it is told: each text of an error and of
+    /// its sources, a panic's message, and the text of a 5xx that is not sent.
+    ///
+    /// The texts are escaped, on one line, and at most 1 KiB long. Method, path, route and request id
+    /// are told as they are. Where it panics, the text is not told. What [`PanicToErrorLayer`] tells
+    /// of a panic, to its own hook or of one that ends in no response, is not shown to it.
+    ///
+    /// [`PanicToErrorLayer`]: crate::PanicToErrorLayer
+    ///
+    /// ```
+    /// use tower_contract::ErrorBodyLayer;
+    ///
+    /// let layer = ErrorBodyLayer::new().redact(|text| text.replace("hunter2", "***").into());
+    /// # let _ = layer;
+    /// ```
+    pub fn redact<R>(mut self, redact: R) -> Self
+    where
+        R: for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync + 'static,
+    {
+        self.others_mut().redact = Hook::new(Arc::new(redact));
+        self
+    }
+
+    /// Keeps the bodies of error responses of which `keep` says so, from the method and the path of
+    /// the request and the head of the response.
+    ///
+    /// It is not asked of a response that reports an [`ApiError`], which has no body of its own.
+    /// Where it panics, the envelope is written. [`KeepBody`] and [`KeepBodyLayer`] do the same for
+    /// one response and for one route.
+    ///
+    /// ```
+    /// use tower_contract::ErrorBodyLayer;
+    ///
+    /// let layer = ErrorBodyLayer::new().keep_if(|_method, path, _head| path == "/ready");
+    /// # let _ = layer;
+    /// ```
+    pub fn keep_if<K>(mut self, keep: K) -> Self
+    where
+        K: Fn(&Method, &str, &Parts) -> bool + Send + Sync + 'static,
+    {
+        self.others_mut().keep_if = Hook::new(Arc::new(keep));
+        self
+    }
+
+    /// Asks `understand` first what a 4xx of the service's own says: from its status, its headers
+    /// and its content, whatever its type.
+    ///
+    /// It is asked of content that is not encoded and has at most 64 KiB, read to its end as all
+    /// content is. What it returns is told as an error of the application: texts, code, members,
+    /// header lines. The status of the response stays. With `None`, or where it panics, the content
+    /// is read as without it. Rpcs of gRPC and Connect are not shown to it.
+    ///
+    /// ```
+    /// use serde_json::Value;
+    /// use tower_contract::{ApiError, ErrorBodyLayer};
+    ///
+    /// // `{"detail": "Not enough permissions"}`, as FastAPI writes it.
+    /// let layer = ErrorBodyLayer::new().understand(|status, _headers, content| {
+    ///     let content: Value = serde_json::from_slice(content).ok()?;
+    ///     Some(ApiError::new(status).with_description(content["detail"].as_str()?.to_owned()))
+    /// });
+    /// # let _ = layer;
+    /// ```
+    pub fn understand<U>(mut self, understand: U) -> Self
+    where
+        U: Fn(StatusCode, &HeaderMap, &[u8]) -> Option<ApiError> + Send + Sync + 'static,
+    {
+        self.others_mut().understand = Hook::new(Arc::new(understand));
+        self
+    }
+
+    /// Keeps further members of an envelope or of problem details that the service wrote with a 4xx,
+    /// such as `errors` and `traceId`: at most 16 KiB of JSON, as
+    /// [`with_member`](ApiError::with_member) says.
+    ///
+    /// Without it only what the five members say is told.
+    pub fn keep_members(mut self) -> Self {
+        self.others_mut().keeps_members = true;
+        self
+    }
+
+    /// Tells the id of a request in the member `request_id` of each error body, and in the event and
+    /// the report: the first line of this header of the request, where it is 1 to 128 bytes of
+    /// visible ASCII.
+    ///
+    /// Who sets the header stands outside of this layer, `SetRequestIdLayer` of tower-http for
+    /// example.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_contract::ErrorBodyLayer;
+    ///
+    /// let layer = ErrorBodyLayer::new().request_id(HeaderName::from_static("x-request-id"));
+    /// # let _ = layer;
+    /// ```
+    pub fn request_id(mut self, name: HeaderName) -> Self {
+        self.wanted_mut().request_id = Some(name);
+        self
+    }
+
+    /// Remembers the first line of each of these headers of a request, for
+    /// [`Occurrence::header`](crate::Occurrence::header). Nothing is remembered otherwise.
+    ///
+    /// Names of several calls add up.
+    ///
+    /// ```
+    /// use http::header::ACCEPT_LANGUAGE;
+    /// use tower_contract::ErrorBodyLayer;
+    ///
+    /// let layer = ErrorBodyLayer::new().remember([ACCEPT_LANGUAGE]);
+    /// # let _ = layer;
+    /// ```
+    pub fn remember(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.wanted_mut().headers.extend(names);
+        self
+    }
+
+    fn others_mut(&mut self) -> &mut Others {
+        &mut Arc::make_mut(&mut self.settings).others
+    }
+
+    fn wanted_mut(&mut self) -> &mut Wanted {
+        Arc::make_mut(self.others_mut().wanted.get_or_insert_default())
     }
 }
 
@@ -250,25 +349,6 @@ impl<S, F> Layer<S> for ErrorBodyLayer<F> {
 
     fn layer(&self, inner: S) -> Self::Service {
         ErrorBody { inner, settings: Arc::clone(&self.settings) }
-    }
-}
-
-impl<F> Settings<F> {
-    fn with_format<G>(self, format: G) -> Settings<G> {
-        let Self { uri, read_time, on_error, has_no_timer, format: _ } = self;
-        Settings { format, uri, read_time, on_error, has_no_timer }
-    }
-}
-
-impl<F: Clone> Clone for Settings<F> {
-    fn clone(&self) -> Self {
-        Self {
-            format: self.format.clone(),
-            uri: self.uri.clone(),
-            read_time: self.read_time,
-            on_error: self.on_error.clone(),
-            has_no_timer: AtomicBool::new(false),
-        }
     }
 }
 
@@ -290,7 +370,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         ResponseFuture {
-            head: RequestHead::of(&request),
+            head: self.settings.head_of(&request),
             rpc: Rpc::of(&request),
             state: State::Called { inner: self.inner.call(request) },
             settings: Arc::clone(&self.settings),
@@ -312,8 +392,8 @@ where
         let mut this = self.project();
         let rpc = this.rpc.as_deref();
         if let StateProj::Called { inner } = this.state.as_mut().project() {
-            let response = ready!(inner.poll(cx))?;
-            match plan(this.head, rpc, &response) {
+            let mut response = ready!(inner.poll(cx))?;
+            match this.settings.plan(this.head, rpc, &mut response) {
                 Plan::Pass => return Poll::Ready(Ok(passed(rpc, response))),
                 Plan::Write => {
                     let (mut parts, body) = response.into_parts();

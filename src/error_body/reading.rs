@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Settings,
-    foreign::{Foreign, Media},
+    foreign::{Foreign, MAX_JSON, Media},
 };
 use crate::{
     clock::Clock,
@@ -51,7 +51,11 @@ impl<B> Reading<B> {
 
 impl<B: Body<Data = Bytes>> Reading<B> {
     /// The whole content, `None` if it is too long or broken off. Trailers are dropped.
-    fn poll_content(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_content(
+        self: Pin<&mut Self>,
+        max_len: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Bytes>> {
         let mut this = self.project();
         loop {
             let data = match ready!(this.body.as_mut().poll_frame(cx)) {
@@ -62,7 +66,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
             *this.empty_frames += u16::from(data.is_empty());
             this.content.push(data);
             let is_endless = *this.empty_frames > MAX_EMPTY_FRAMES;
-            if is_endless || this.content.len() > this.media.max_len() {
+            if is_endless || this.content.len() > max_len {
                 return Poll::Ready(None);
             }
         }
@@ -73,16 +77,19 @@ impl<F> Settings<F> {
     /// What the content says, once it has ended or its time is up; a panic of the body is its `Err`.
     pub(crate) fn poll_read<B: Body<Data = Bytes>>(
         &self,
-        reading: Pin<&mut Reading<B>>,
+        mut reading: Pin<&mut Reading<B>>,
         clock: Pin<&mut Clock>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Foreign, Panic>> {
         let media = reading.media;
-        let said = match catch(|| reading.poll_content(cx)) {
+        let max_len = self.max_len(media);
+        let said = match catch(|| reading.as_mut().poll_content(max_len, cx)) {
             Err(panic) => return Poll::Ready(Err(panic)),
-            Ok(Poll::Ready(content)) => content.and_then(|content| media.parse(content)),
+            Ok(Poll::Ready(content)) => {
+                content.and_then(|content| self.parse(media, reading.head.as_ref(), content))
+            }
             Ok(Poll::Pending) => {
-                if media.is_waited_for() {
+                if media.is_waited_for() || self.understands(media) {
                     ready!(self.poll_time_up(clock, cx));
                 }
                 None
@@ -91,14 +98,40 @@ impl<F> Settings<F> {
         Poll::Ready(Ok(said.unwrap_or(Foreign::Nothing)))
     }
 
+    /// The longest content of this kind that is read.
+    pub(super) fn max_len(&self, media: Media) -> usize {
+        if self.understands(media) { MAX_JSON } else { media.max_len() }
+    }
+
+    /// Whether the application is asked what content of this kind says.
+    fn understands(&self, media: Media) -> bool {
+        self.others.understand.is_set() && media != Media::Connect
+    }
+
+    /// What the whole content says, first by the application's own rule.
+    fn parse(&self, media: Media, head: Option<&Parts>, content: Bytes) -> Option<Foreign> {
+        let Some(head) = head.filter(|_| self.understands(media)) else {
+            return media.parse(content);
+        };
+        let understood = self
+            .others
+            .understand
+            .run(|understand| understand(head.status, &head.headers, &content));
+        match understood.flatten() {
+            Some(error) => Some(Foreign::Understood(Box::new(error))),
+            None if content.len() > media.max_len() => None,
+            None => media.parse(content),
+        }
+    }
+
     /// Ready once nothing more is waited for. Without a timer nothing is waited for.
     fn poll_time_up(&self, mut clock: Pin<&mut Clock>, cx: &mut Context<'_>) -> Poll<()> {
         if clock.is_off() {
             let has_timer = !self.has_no_timer.load(Ordering::Relaxed);
-            if self.read_time.is_zero() || !has_timer || Handle::try_current().is_err() {
+            if self.others.read_time.is_zero() || !has_timer || Handle::try_current().is_err() {
                 return Poll::Ready(());
             }
-            clock.set(Clock::after(Some(self.read_time)));
+            clock.set(Clock::after(Some(self.others.read_time)));
         }
         // A runtime without time panics; it is not asked again.
         catch(|| clock.as_mut().poll_passed(cx)).unwrap_or_else(|_| {

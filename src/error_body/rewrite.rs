@@ -10,15 +10,16 @@ use http::{HeaderValue, Method, Response, StatusCode, response::Parts};
 use http_body::Body;
 
 use super::{
-    KeepBody, Settings,
+    Settings,
     foreign::{Foreign, Media},
-    head::set_headers,
+    head::{Old, Written, remove_old_headers, set_headers},
+    keep_body::{KeepBody, keeps},
     rpc::{Rpc, is_answered},
 };
 use crate::{
     api_error::{ApiError, Cause, text::Texts},
     format::{EnvelopeFormat, ErrorFormat, Occurrence},
-    report::{ErrorReport, TextOrigin, Told, Why, is_recorded, level},
+    report::{Level, is_recorded, is_told, level},
     request_head::RequestHead,
     unwind::{Panic, catch, escaped},
 };
@@ -37,41 +38,12 @@ pub(crate) enum Plan {
 /// What is known of an error response before its content is written.
 #[derive(Debug)]
 pub(crate) struct Unread {
-    foreign: Foreign,
+    pub(super) foreign: Foreign,
     /// The text of a 5xx that is not sent, for the people who run the service.
-    masked: Option<String>,
+    pub(super) masked: Option<String>,
 }
 
 // ===== the decision =====
-
-/// Decides what becomes of `response` to a request with this head.
-pub(crate) fn plan<B>(head: &RequestHead, rpc: Option<&Rpc>, response: &Response<B>) -> Plan
-where
-    B: Body,
-{
-    let (status, headers) = (response.status(), response.headers());
-    if !is_error(status) || response.extensions().get::<KeepBody>().is_some() {
-        return Plan::Pass;
-    }
-    if rpc.is_some() && is_answered(headers) {
-        return Plan::Pass;
-    }
-    if ApiError::of(response).is_some() || *head.method() == Method::HEAD {
-        return Plan::Write;
-    }
-    let media = match rpc {
-        Some(rpc) if rpc.takes_json() => Media::of_connect_error(headers),
-        Some(_) => None,
-        None => Media::of_error(status, headers),
-    };
-    // A body that panics when asked is not read.
-    let fits = |media: &Media| {
-        let body = response.body();
-        let hint = catch(|| (body.is_end_stream(), body.size_hint().lower()));
-        hint.is_ok_and(|(is_empty, least)| !is_empty && least <= media.max_len() as u64)
-    };
-    media.filter(fits).map_or(Plan::Write, Plan::Read)
-}
 
 /// Whether the status is one whose content this crate writes: 400..=599.
 pub(crate) fn is_error(status: StatusCode) -> bool {
@@ -99,6 +71,48 @@ pub(crate) struct BodyPanics {
     pub(crate) dropped: Option<Panic>,
 }
 
+impl<F> Settings<F> {
+    /// Decides what becomes of `response` to a request with this head, and tells of an error that
+    /// keeps its body.
+    pub(crate) fn plan<B>(
+        &self,
+        head: &RequestHead,
+        rpc: Option<&Rpc>,
+        response: &mut Response<B>,
+    ) -> Plan
+    where
+        B: Body,
+    {
+        let (status, headers) = (response.status(), response.headers());
+        if !is_error(status) {
+            return Plan::Pass;
+        }
+        let is_kept = response.extensions().get::<KeepBody>().is_some()
+            || (rpc.is_some() && is_answered(headers));
+        let has_error = ApiError::of(response).is_some();
+        if is_kept || (!has_error && keeps(&self.others.keep_if, head, response)) {
+            self.tell_kept(head, response);
+            return Plan::Pass;
+        }
+        if has_error || *head.method() == Method::HEAD {
+            return Plan::Write;
+        }
+        let headers = response.headers();
+        let media = match rpc {
+            Some(rpc) if rpc.takes_json() => Media::of_connect_error(headers),
+            Some(_) => None,
+            None => Media::of_error(status, headers, self.others.understand.is_set()),
+        };
+        // A body that panics when asked is not read.
+        let fits = |media: &Media| {
+            let body = response.body();
+            let hint = catch(|| (body.is_end_stream(), body.size_hint().lower()));
+            hint.is_ok_and(|(is_empty, least)| !is_empty && least <= self.max_len(*media) as u64)
+        };
+        media.filter(fits).map_or(Plan::Write, Plan::Read)
+    }
+}
+
 // ===== the content =====
 
 impl<F> Settings<F> {
@@ -116,7 +130,9 @@ impl<F> Settings<F> {
         let is_masked = head.status.is_server_error()
             && ApiError::of_head(head.status, &head.extensions).is_none()
             && Media::of_type(&head.headers).is_some();
-        let is_masked = is_masked && self.is_listened_to(Cause::Application, head.status);
+        let is_masked = is_masked
+            && self.is_listened_to(level(Cause::Application, head.status.as_u16()))
+            && !is_told(&head.extensions);
         let mut body = pin!(Some(body));
         let text = body.as_mut().as_pin_mut().filter(|_| is_masked);
         let (masked, polled) = match text.map(|text| catch(|| ready_text(text, cx))) {
@@ -128,14 +144,9 @@ impl<F> Settings<F> {
         (Unread { foreign: Foreign::Nothing, masked }, BodyPanics { polled, dropped })
     }
 
-    /// Whether a hook wants to know of errors.
-    pub(crate) fn has_hook(&self) -> bool {
-        self.on_error.is_set()
-    }
-
-    /// Whether a hook or a subscriber wants to know of such an error.
-    fn is_listened_to(&self, cause: Cause, status: StatusCode) -> bool {
-        self.on_error.is_set() || is_recorded(level(cause, status.as_u16()))
+    /// Whether a hook or a subscriber wants to know of an error of this level.
+    fn is_listened_to(&self, level: Level) -> bool {
+        self.has_hook() || is_recorded(level)
     }
 }
 
@@ -149,90 +160,70 @@ impl<F: ErrorFormat> Settings<F> {
         head: &mut Parts,
         unread: &Unread,
     ) -> Option<Bytes> {
-        self.tell(request, head, unread);
         let status = head.status;
+        if let Foreign::Understood(error) = &unread.foreign {
+            // From here on it is the application's own error, for who is outside too.
+            let error = ApiError::clone(error).at_status(status);
+            error.append_headers(&mut head.headers);
+            head.extensions.insert(error);
+        }
+        let members = self.others.keeps_members.then(|| unread.foreign.members());
+        self.tell(request, head, unread, members.as_ref());
         if let Foreign::Connect(content) = &unread.foreign {
             return Some(content.clone());
         }
         let own = ApiError::of_head(status, &head.extensions);
+        let mut old = Old { status, keeps_words: false };
         if let Some(rpc) = rpc {
             let cause = own.map_or(Cause::Application, ApiError::cause);
-            super::head::remove_old_headers(&mut head.headers, status);
+            remove_old_headers(&mut head.headers, old);
             return rpc.write(request.method(), cause, head);
         }
-        let (content_type, content) = if let Some(error) = own {
-            self.content(request, status, error.own_texts(), Ok(error))
-        } else {
-            let foreign = &unread.foreign;
-            let code = foreign.code().unwrap_or(status.as_u16().into());
-            let texts = (foreign.title(), foreign.description());
-            self.content(request, status, texts, Err(code))
-        };
+        let foreign = &unread.foreign;
+        let texts = own.map_or((foreign.title(), foreign.description()), ApiError::own_texts);
+        let texts = Texts::of(texts.0, texts.1);
+        let uri = self.others.uri.show(request);
+        let mut error =
+            Occurrence::new(status, request.method_text(), uri.as_str()).with_texts(&texts);
+        if let Some(own) = own {
+            error = error.with_error(own);
+        } else if let Some(code) = foreign.code() {
+            error = error.with_code(code);
+        }
+        if let Some(members) = members.as_ref().filter(|_| own.is_none()) {
+            error = error.with_members(members);
+        }
+        if self.others.wanted.is_some() {
+            error = error.with_request_id(request.request_id());
+            error = request.headers().map_or(error, |headers| error.with_remembered(headers));
+        }
+        old.keeps_words = !error.has_default_description();
+        let (mut written, content) = self.content(error);
         let content = Some(content).filter(|_| *request.method() != Method::HEAD);
-        set_headers(&mut head.headers, status, content_type, content.as_ref().map(Bytes::len));
+        written.length = content.as_ref().map(Bytes::len);
+        set_headers(&mut head.headers, old, written);
         content
     }
 
-    /// The body that says these texts, made safe, with the code or all that `error` adds, and its
-    /// `content-type`.
-    fn content(
-        &self,
-        request: &RequestHead,
-        status: StatusCode,
-        (title, description): (&str, &str),
-        told: Result<&ApiError, u32>,
-    ) -> (HeaderValue, Bytes) {
-        let texts = Texts::of(title, description);
-        let uri = self.uri.show(request);
-        let error = Occurrence::new(status, request.method_text(), uri.as_str()).with_texts(&texts);
-        let error = match told {
-            Ok(told) => error.with_error(told),
-            Err(code) => error.with_code(code),
-        };
-        attempt(&self.format, error)
-            .or_else(|| attempt(&EnvelopeFormat, error))
-            .unwrap_or((HeaderValue::from_static("application/json"), FALLBACK))
-    }
-
-    /// One event and one call of the hook, unless an inner layer has told of this response.
-    fn tell(&self, request: &RequestHead, head: &mut Parts, unread: &Unread) {
-        let status = head.status;
-        let own = ApiError::of_head(status, &head.extensions);
-        let cause = own.map_or(Cause::Application, ApiError::cause);
-        if !self.is_listened_to(cause, status) || head.extensions.get::<Told>().is_some() {
-            return;
-        }
-        let error = own.and_then(std::error::Error::source);
-        let why = Why::of(error);
-        let uri = request.report_uri();
-        let foreign = &unread.foreign;
-        let report = ErrorReport {
-            status,
-            code: own.map(ApiError::code).or(foreign.code()).unwrap_or(status.as_u16().into()),
-            cause,
-            method: request.method(),
-            uri: uri.as_str(),
-            origin: own.map_or(foreign.origin(), |_| TextOrigin::ApiError),
-            sources: why.sources.as_deref(),
-            panic: why.panic.as_deref(),
-            location: why.location.as_deref(),
-            masked: unread.masked.as_deref(),
-            error,
-        };
-        // A subscriber that panics hurts nobody.
-        #[cfg(feature = "tracing")]
-        let _ = catch(|| report.record());
-        self.on_error.run(|hook| hook(&report));
-        head.extensions.insert(Told);
+    /// The content that tells this error, and what the head says of it.
+    fn content(&self, error: Occurrence<'_>) -> (Written, Bytes) {
+        attempt(&self.format, error).or_else(|| attempt(&EnvelopeFormat, error)).unwrap_or_else(
+            || {
+                let content_type = HeaderValue::from_static("application/json");
+                (Written { content_type, language: None, length: None }, FALLBACK)
+            },
+        )
     }
 }
 
 /// What `format` writes; `None` if it panics or writes nothing.
-fn attempt(format: &impl ErrorFormat, error: Occurrence<'_>) -> Option<(HeaderValue, Bytes)> {
+fn attempt(format: &impl ErrorFormat, error: Occurrence<'_>) -> Option<(Written, Bytes)> {
     let written = catch(|| {
         let mut out = Vec::new();
-        format.write(&error.without(format.own_names()), &mut out);
-        (format.content_type(), Bytes::from(out))
+        let error = error.without(format.own_names());
+        format.write(&error, &mut out);
+        let (content_type, language) = (format.content_type(), format.content_language(&error));
+        (Written { content_type, language, length: None }, Bytes::from(out))
     });
     written.ok().filter(|(_, content)| !content.is_empty())
 }

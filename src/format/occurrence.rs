@@ -133,21 +133,18 @@ impl<'a> Occurrence<'a> {
     }
 
     /// Tells these members.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the layer that tells it comes next"))]
     pub(crate) fn with_members(mut self, members: &'a Members) -> Self {
         self.members = Some(members);
         self
     }
 
     /// Tells this id of the request: at most 128 bytes of visible ASCII.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the layer that tells it comes next"))]
     pub(crate) fn with_request_id(mut self, request_id: Option<&'a str>) -> Self {
         self.request_id = request_id;
         self
     }
 
     /// Shows these headers of the request.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the layer that tells it comes next"))]
     pub(crate) fn with_remembered(mut self, headers: &'a HeaderMap) -> Self {
         self.remembered = Some(headers);
         self

@@ -20,7 +20,7 @@ use crate::{
     body::BoxError,
     clock::Clock,
     cors::CorsAnswer,
-    error_body::{BodyPanics, Plan, Reading, Rpc, Unread, is_error, plan},
+    error_body::{BodyPanics, Plan, Reading, Rpc, Unread, is_error},
     format::{EnvelopeFormat, ErrorFormat},
     method_guard::Refusal,
     panic_to_error::{self, PanicPlace},
@@ -126,12 +126,13 @@ where
 {
     /// The service has answered: nearly always well, and its response passes.
     #[inline]
-    fn answered(&mut self, response: Response<B>, cx: &mut Context<'_>) -> Poll<Answer<B>> {
+    fn answered(&mut self, mut response: Response<B>, cx: &mut Context<'_>) -> Poll<Answer<B>> {
         if self.rpc.is_none() && !is_error(response.status()) {
             self.end();
             return Poll::Ready(self.passed(response));
         }
-        match plan(self.head, self.rpc.as_deref(), &response) {
+        let settings = &self.layers.error_body.settings;
+        match settings.plan(self.head, self.rpc.as_deref(), &mut response) {
             Plan::Pass => {
                 self.end();
                 Poll::Ready(self.passed(response))

@@ -86,7 +86,7 @@ where
         let layers = &*self.layers;
         // The preflight first: it is none of the service's business, nor of any layer inside.
         let cors = layers.cors.policy.decide(&request);
-        let head = RequestHead::of(&request);
+        let head = layers.error_body.settings.head_of(&request);
         let rpc = Rpc::of(&request);
         if let Some(decision) = layers.decision(&cors, &head, &request, &mut self.kept) {
             if !matches!(decision, Decision::Failed { .. }) {

@@ -125,7 +125,10 @@ fn a_module_names_only_lower_floors_and_only_error_body_names_format() {
 fn errors_enter_a_response_through_one_door() {
     for (path, (module, code)) in sources() {
         let doors = ["extensions_mut", ".extension("].map(|door| code.contains(door));
-        assert!(doors == [false; 2] || module == "api_error", "{}", path.display());
+        // Beside errors: the mark that one was told, and the one that a body is kept.
+        let is_door = ["api_error", "report"].contains(&&*module)
+            || path == Path::new("error_body/keep_body.rs");
+        assert!(doors == [false; 2] || is_door, "{}", path.display());
     }
 }
 
