@@ -1,12 +1,16 @@
-//! The limit: all that a healthy request needs, in one future, written by hand for nothing else.
+//! The honest floor: all that a healthy request needs, in one future, written by hand for nothing
+//! else.
 //!
-//! It checks the method, starts the clock, catches panics of `call`, `poll` and the body, looks at the
-//! status and at the names of the inner headers, and inserts the five headers. Whatever is not healthy
-//! it answers with an empty body: it is no layer to use, it is what layers are measured against.
+//! It looks for a preflight and for a protocol, checks the method, remembers the method and the target
+//! that an envelope would tell, starts the clock, catches panics of `call`, `poll` and the body, looks
+//! at the status and at the names of the inner headers, and appends the five headers. Whatever is not
+//! healthy it answers with an empty body, and panics in drops it lets through: it is no layer to use,
+//! it is what layers are measured against.
 
 use std::{
     convert::Infallible,
     future::Future,
+    hint::black_box,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
@@ -15,7 +19,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
+    uri::PathAndQuery,
+};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -43,6 +50,10 @@ pin_project! {
         deadline: Option<Instant>,
         #[pin]
         timer: Option<Sleep>,
+        // What an envelope would tell, and whether it would be one.
+        method: Method,
+        target: Option<PathAndQuery>,
+        is_rpc: bool,
         rules: Arc<Rules>,
     }
 }
@@ -87,7 +98,11 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (inner, status) = if self.rules.methods.contains(request.method()) {
+        let (method, target) = (request.method().clone(), request.uri().path_and_query().cloned());
+        let is_rpc = is_rpc(&request);
+        let (inner, status) = if is_preflight(&request) {
+            (None, StatusCode::OK)
+        } else if self.rules.methods.contains(request.method()) {
             let called = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
             (called.ok(), StatusCode::INTERNAL_SERVER_ERROR)
         } else {
@@ -98,9 +113,27 @@ where
             status,
             deadline: Instant::now().checked_add(self.rules.limit),
             timer: None,
+            method,
+            target,
+            is_rpc,
             rules: Arc::clone(&self.rules),
         }
     }
+}
+
+fn is_preflight<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    *request.method() == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn is_rpc<B>(request: &Request<B>) -> bool {
+    if let Some(media) = request.headers().get(header::CONTENT_TYPE) {
+        return media.as_bytes().starts_with(b"application/grpc");
+    }
+    let query = request.uri().query().filter(|query| query.len() >= 10);
+    *request.method() == Method::GET && query.is_some_and(|query| query.contains("connect=v1"))
 }
 
 impl<F, B> Future for FusedFuture<F>
@@ -127,7 +160,8 @@ where
             None => empty(*this.status),
         };
         this.inner.set(None);
-        if response.status().as_u16() >= 400 {
+        if response.status().as_u16() >= 400 || *this.is_rpc {
+            black_box((&*this.method, &*this.target));
             *response.body_mut() = FusedBody { inner: None };
         }
         write_headers(this.rules, response.headers_mut());
@@ -141,20 +175,18 @@ fn empty<B>(status: StatusCode) -> Response<FusedBody<B>> {
     response
 }
 
-fn write_headers(rules: &Rules, headers: &mut http::HeaderMap) {
+fn write_headers(rules: &Rules, headers: &mut HeaderMap) {
     let is_cors = |name: &&HeaderName| name.as_str().starts_with("access-control-");
     while let Some(name) = headers.keys().find(is_cors).cloned() {
         headers.remove(name);
     }
     headers.reserve(5);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, rules.origin.clone());
-    headers.insert(
-        const { HeaderName::from_static("access-control-allow-origins") },
-        rules.origin.clone(),
-    );
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, rules.allow_headers.clone());
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, rules.allow_methods.clone());
-    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    let mut append = |name, value| drop(headers.try_append(name, value));
+    append(header::ACCESS_CONTROL_ALLOW_ORIGIN, rules.origin.clone());
+    append(const { HeaderName::from_static("access-control-allow-origins") }, rules.origin.clone());
+    append(header::ACCESS_CONTROL_ALLOW_HEADERS, rules.allow_headers.clone());
+    append(header::ACCESS_CONTROL_ALLOW_METHODS, rules.allow_methods.clone());
+    append(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
 }
 
 impl<B> Body for FusedBody<B>

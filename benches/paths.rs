@@ -404,7 +404,16 @@ pub(crate) async fn render_envelope(request: AxumRequest, next: Next) -> AxumRes
 
 // ===== the paths =====
 
-/// The paths of the whole stack, beside the peers and the limit.
+/// The bare service above which a path is measured; `None` for one that has none.
+pub(crate) fn bare_of(name: &str) -> Option<String> {
+    match name.split('/').next()? {
+        "origins" => Some("healthy/bare".to_owned()),
+        "Layer::layer" => None,
+        group => Some(format!("{group}/bare")),
+    }
+}
+
+/// The paths of the whole stack, beside the peers and the floor.
 pub(crate) fn stack() -> Vec<Path> {
     let two = || peer_cors_list(2);
     vec![
@@ -414,12 +423,12 @@ pub(crate) fn stack() -> Vec<Path> {
         Path::new("healthy/lean peer", lean_peer(peer_cors_one(), ready()), get),
         Path::new("healthy/lean peer, two urls", lean_peer(two(), ready()), get),
         Path::new("healthy/equal-work peer", equal_work_peer(ready()), get),
-        Path::new("healthy/fused by hand", Fused::new(ready(), ORIGIN), get),
+        Path::new("healthy/honest floor", Fused::new(ready(), ORIGIN), get),
         Path::new("pending once/bare", pending_once(), get),
         Path::new("pending once/ours", contract(1).layer(pending_once()), get),
         Path::new("pending once/lean peer", lean_peer(peer_cors_one(), pending_once()), get),
         Path::new("pending once/equal-work peer", equal_work_peer(pending_once()), get),
-        Path::new("pending once/fused by hand", Fused::new(pending_once(), ORIGIN), get),
+        Path::new("pending once/honest floor", Fused::new(pending_once(), ORIGIN), get),
     ]
 }
 
@@ -430,12 +439,12 @@ pub(crate) fn cloned() -> Vec<Path> {
         Path::cloned("cloned/ours", contract(1).layer(ready())),
         Path::cloned("cloned/lean peer", lean_peer(peer_cors_one(), ready())),
         Path::cloned("cloned/equal-work peer", equal_work_peer(ready())),
-        Path::cloned("cloned/fused by hand", Fused::new(ready(), ORIGIN)),
+        Path::cloned("cloned/honest floor", Fused::new(ready(), ORIGIN)),
     ]
 }
 
 /// The paths that end in an error, or without the inner service.
-pub(crate) fn refusals() -> Vec<Path> {
+pub(crate) fn errors() -> Vec<Path> {
     let bare = || answering::<Infallible>;
     vec![
         Path::new("404 text/bare", bare()(text_404), get),
@@ -456,6 +465,12 @@ pub(crate) fn refusals() -> Vec<Path> {
             preflight_for_commas,
         ),
         Path::new("405/ours", contract(1).layer(ready()), delete),
+    ]
+}
+
+/// The paths that unwind.
+pub(crate) fn panics() -> Vec<Path> {
+    vec![
         Path::new("panic/ours", contract(1).layer(panicking()), get),
         Path::new("panic/lean peer", lean_peer(peer_cors_one(), panicking()), get),
         Path::new("panic/equal-work peer", equal_work_peer(panicking()), get),
@@ -525,6 +540,6 @@ pub(crate) fn waiting() -> Vec<Path> {
         Path::waiting("10,000 waiting/ours", contract(1).layer(pending_once())),
         Path::waiting("10,000 waiting/lean peer", lean),
         Path::waiting("10,000 waiting/equal-work peer", equal_work_peer(pending_once())),
-        Path::waiting("10,000 waiting/fused by hand", Fused::new(pending_once(), ORIGIN)),
+        Path::waiting("10,000 waiting/honest floor", Fused::new(pending_once(), ORIGIN)),
     ]
 }
