@@ -1,7 +1,8 @@
 //! What the examples share: how they read their command line, and how they serve.
 //!
 //! The folder is there to be copied. What plain [`axum::serve`](https://docs.rs/axum) lacks is in
-//! [`Server`]: a limit for the head of a request, a stop that ends, a limit of connections.
+//! [`Server`]: a limit for the head of a request, a stop that ends, a limit of connections, and sockets
+//! that linger until their clients have heard the last response.
 //!
 //! | file | what it tells |
 //! |---|---|

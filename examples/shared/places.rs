@@ -40,6 +40,7 @@ pub struct Guest {
 struct State {
     requests: usize,
     has_asked: bool,
+    is_refused: bool,
     waits_since: Instant,
 }
 
@@ -102,8 +103,12 @@ impl Places {
 
     /// Registers a connection that has a place.
     pub fn enter(&self) -> Arc<Guest> {
-        let state =
-            Mutex::new(State { requests: 0, has_asked: false, waits_since: Instant::now() });
+        let state = Mutex::new(State {
+            requests: 0,
+            has_asked: false,
+            is_refused: false,
+            waits_since: Instant::now(),
+        });
         let guest = Arc::new(Guest { state, leave: Notify::new() });
         let mut guests = lock(&self.guests);
         guests.retain(|guest| guest.strong_count() > 0);
@@ -116,6 +121,22 @@ impl Guest {
     /// Waits until this connection has to make room.
     pub async fn told_to_leave(&self) {
         self.leave.notified().await;
+    }
+
+    /// Marks the connection as one that is closed without an answer.
+    pub fn refuse(&self) {
+        lock(&self.state).is_refused = true;
+    }
+
+    /// The same for a connection on which no request has come yet.
+    pub fn refuse_if_silent(&self) {
+        let mut state = lock(&self.state);
+        state.is_refused |= !state.has_asked;
+    }
+
+    /// Whether the connection is closed without an answer: then nothing can get lost.
+    pub fn is_refused(&self) -> bool {
+        lock(&self.state).is_refused
     }
 
     /// Waits for so long, and for ever if a request has come by then.

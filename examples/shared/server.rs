@@ -26,6 +26,7 @@ use tokio::{
     time::sleep,
 };
 use tower::{Service, ServiceExt};
+use tower_contract::{Linger, Lingering};
 
 use super::{
     places::{InFlight, Places},
@@ -66,6 +67,7 @@ pub struct Server {
     signals: StopSignals,
     stop_within: Duration,
     places: Places,
+    linger: Linger,
     http: auto::Builder<TokioExecutor>,
     head_timeout: Duration,
     stopping: watch::Sender<bool>,
@@ -79,6 +81,7 @@ impl Server {
             signals: StopSignals::listen()?,
             stop_within: limits.stop_within,
             places: Places::new(places),
+            linger: Linger::new(),
             http: http(limits.head_timeout),
             head_timeout: limits.head_timeout,
             stopping: watch::Sender::new(false),
@@ -99,6 +102,7 @@ impl Server {
         let mut door = Door {
             listener,
             places: self.places.clone(),
+            linger: self.linger.clone(),
             http: self.http.clone(),
             head_timeout: self.head_timeout,
             stopping: self.stopping.subscribe(),
@@ -155,6 +159,7 @@ fn half_of_the_descriptors() -> u32 {
 struct Door {
     listener: TcpListener,
     places: Places,
+    linger: Linger,
     http: auto::Builder<TokioExecutor>,
     head_timeout: Duration,
     stopping: watch::Receiver<bool>,
@@ -194,9 +199,10 @@ impl Door {
         S::Future: Send,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        // The one place where an accepted connection is wrapped.
-        let socket = Socket::new(stream, place);
         let guest = self.places.enter();
+        // Inside what lingers, so that a socket keeps its place until its client has heard.
+        let socket = Socket::new(stream, Arc::clone(&guest), place);
+        let socket = Lingering::new(socket, &self.linger);
         let (http, head_timeout) = (self.http.clone(), self.head_timeout);
         let mut stopping = self.stopping.clone();
         let (asked, told) = (Arc::clone(&guest), stopping.clone());
@@ -222,17 +228,18 @@ impl Door {
                 // Ends with an error when the client breaks off, and when a body that has begun fails.
                 _ = connection.as_mut() => {}
                 () = last_request_is_over => {
+                    guest.refuse_if_silent();
                     connection.as_mut().graceful_shutdown();
                     tokio::select! {
                         biased;
-                        _ = connection => {}
+                        _ = connection.as_mut() => {}
                         // hyper would go on to wait for the other half of a head.
-                        () = guest.waits_for(LAST_REQUEST) => {}
+                        () = guest.waits_for(LAST_REQUEST) => guest.refuse(),
                     }
                 }
-                () = guest.told_to_leave() => {}
+                () = guest.told_to_leave() => guest.refuse(),
                 // hyper's limit begins with the first byte; until then it waits for ever.
-                () = guest.silent_for(head_timeout) => {}
+                () = guest.silent_for(head_timeout) => guest.refuse(),
             }
         });
     }

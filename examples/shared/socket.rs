@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,19 +13,22 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
+use super::places::Guest;
+
 /// A TCP connection and the place that it takes until it is closed, whoever holds it by then: a
 /// task that still reads from it, or a tunnel that it has become.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
+    guest: Arc<Guest>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Socket {
-    pub fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(stream: TcpStream, guest: Arc<Guest>, place: OwnedSemaphorePermit) -> Self {
         // Without it, the last bytes of a response can wait for 40 ms.
         let _ = stream.set_nodelay(true);
-        Self { stream, _place: place }
+        Self { stream, guest, _place: place }
     }
 }
 
@@ -34,6 +38,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Nobody lingers for a client that gets no answer.
+        if self.guest.is_refused() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }

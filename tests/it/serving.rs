@@ -151,6 +151,22 @@ async fn clients_that_keep_their_connections_are_told_to_leave_and_none_is_cut()
     assert_eq!(log.lines().count(), 1, "{log}");
 }
 
+// ===== the last answer =====
+
+#[tokio::test]
+async fn a_client_that_writes_all_before_it_reads_hears_the_refusal() {
+    let api = Example::start("recording_api", &[]).await;
+    let mut client = sent(
+        api.address,
+        b"POST /server/mode HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+          content-length: 8000000\r\n\r\n",
+    )
+    .await;
+    soon("the upload", client.write_all(&vec![b'x'; 8_000_000])).await.unwrap();
+    let answer = rest(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
+}
+
 // ===== limits =====
 
 #[tokio::test]
