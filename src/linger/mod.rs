@@ -262,10 +262,10 @@ where
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = (buffer.filled().len(), buffer.remaining());
+        let (filled, room) = (buffer.filled().len(), buffer.remaining());
         let read = ready!(self.socket()?.poll_read(cx, buffer));
-        let nothing = before.1 > 0 && buffer.filled().len() == before.0;
-        self.peer_ended |= nothing || read.is_err();
+        // Nothing where there was room: its end, or an error.
+        self.peer_ended |= room > 0 && buffer.filled().len() == filled;
         Poll::Ready(read)
     }
 }
