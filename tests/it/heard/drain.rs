@@ -223,9 +223,7 @@ fn a_full_header_map_is_answered_without_close() {
 }
 
 /// A future that is ready and keeps its request until it is dropped.
-struct Keeps {
-    _request: Request<Upload>,
-}
+struct Keeps(#[expect(dead_code, reason = "kept until its drop")] Request<Upload>);
 
 impl Future for Keeps {
     type Output = Answer;
@@ -237,8 +235,7 @@ impl Future for Keeps {
 
 #[test]
 fn what_the_services_future_keeps_until_its_drop_is_read_too() {
-    let keeps = |_request| Keeps { _request };
-    assert_eq!(outcome(DrainRequestLayer::new(), keeps, post([KIB])), lives(2));
+    assert_eq!(outcome(DrainRequestLayer::new(), Keeps, post([KIB])), lives(2));
 }
 
 #[test]

@@ -139,8 +139,8 @@ fn a_peer_that_has_ended_or_failed_is_not_waited_for() {
         drop(server);
         assert_eq!((asked.as_str(), linger.sockets()), ("GET", 0));
 
-        let (_, socket) = duplex(1000);
-        let socket = Socket { fails: true, socket, _permit: Arc::default() };
+        let (_, pipe) = duplex(1000);
+        let socket = Socket { fails: true, pipe, _permit: Arc::default() };
         let mut failed = Lingering::new(socket, &linger);
         assert!(failed.read(&mut [0; 1]).await.is_err());
         drop(failed);
@@ -174,8 +174,8 @@ fn without_a_runtime_a_socket_is_closed_at_once() {
 fn what_the_socket_holds_lives_until_the_lingering_has_ended() {
     block_on(async {
         let (linger, permit) = (Linger::new(), Arc::new(()));
-        let (mut client, socket) = duplex(1000);
-        let socket = Socket { fails: false, socket, _permit: Arc::clone(&permit) };
+        let (mut client, pipe) = duplex(1000);
+        let socket = Socket { fails: false, pipe, _permit: Arc::clone(&permit) };
         drop(Lingering::new(socket, &linger));
         client.write_all(b"still sending").await.unwrap();
         assert_eq!(Arc::strong_count(&permit), 2);
@@ -205,7 +205,7 @@ fn vectored_writes_and_the_shutdown_are_the_sockets_own() {
 /// A socket that may fail, with something that is given back when it is dropped.
 struct Socket {
     fails: bool,
-    socket: DuplexStream,
+    pipe: DuplexStream,
     _permit: Arc<()>,
 }
 
@@ -218,7 +218,7 @@ impl AsyncRead for Socket {
         if self.fails {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        Pin::new(&mut self.socket).poll_read(cx, buffer)
+        Pin::new(&mut self.pipe).poll_read(cx, buffer)
     }
 }
 
@@ -228,14 +228,14 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        Pin::new(&mut self.pipe).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        Pin::new(&mut self.pipe).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        Pin::new(&mut self.pipe).poll_shutdown(cx)
     }
 }

@@ -185,20 +185,20 @@ async fn an_answer_to_a_large_upload_is_heard_and_says_that_the_connection_ends(
 
 #[tokio::test]
 async fn a_client_that_waits_for_100_continue_gets_its_answer_and_no_100() {
-    let head = |asked| {
+    let expecting = |asked| {
         format!("{asked} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n")
     };
     for address in servers().await {
         for (asked, status) in EARLY {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            stream.write_all(head(asked).as_bytes()).await.unwrap();
+            stream.write_all(expecting(asked).as_bytes()).await.unwrap();
             let heard = answer(&mut stream).await;
             assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{asked}: {heard}");
             assert!(heard.contains("\nconnection: close\n"), "{asked}: {heard}");
         }
         // Where the service reads, it is asked.
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(head("POST /read").as_bytes()).await.unwrap();
+        stream.write_all(expecting("POST /read").as_bytes()).await.unwrap();
         let mut interim = *b"HTTP/1.1 200 Whatever\r\n\r\n";
         soon("the 100", stream.read_exact(&mut interim)).await.unwrap();
         assert_eq!(interim, *b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -215,8 +215,8 @@ async fn a_client_that_stalls_is_answered() {
     tokio::spawn(async { axum::serve(LingeringListener::new(listener), app).await });
     let mut stream = TcpStream::connect(address).await.unwrap();
     let begun = Instant::now();
-    let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nbegun";
-    stream.write_all(head).await.unwrap();
+    let begun_upload = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nbegun";
+    stream.write_all(begun_upload).await.unwrap();
     let heard = answer(&mut stream).await;
     assert!(heard.starts_with("HTTP/1.1 404 "), "{heard}");
     assert!(heard.contains("\nconnection: close\n"), "{heard}");
@@ -247,9 +247,9 @@ async fn an_endless_sender_is_ended() {
 async fn an_upgraded_connection_loses_no_byte() {
     for address in servers().await {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let head =
+        let upgrade =
             b"GET /upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
-        stream.write_all(head).await.unwrap();
+        stream.write_all(upgrade).await.unwrap();
         let heard = answer(&mut stream).await;
         assert!(heard.starts_with("HTTP/1.1 101 ") && !heard.contains("close"), "{heard}");
 
