@@ -386,11 +386,9 @@ fn planned(check: &Check, version: Version, subject: &Subject) -> Result<Vec<Ask
 /// Remembers answers of the service; those of the server before it are not the service's.
 fn keep(log: &mut Vec<Logged>, ask: &Ask, answers: &Answers) {
     for (message, answer) in ask.messages.iter().zip(answers) {
-        if let Ok(answer) = answer
-            && message.raw.is_none()
-            && message.target != "*"
-            && !matches!(answer.status, 414 | 431)
-        {
+        let Ok(answer) = answer else { continue };
+        let by_the_server = message.raw.is_some() || message.target == "*";
+        if !by_the_server && !matches!(answer.status, 414 | 431) {
             log.push(Logged { message: message.clone(), answer: answer.clone() });
         }
     }

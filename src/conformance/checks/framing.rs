@@ -94,10 +94,9 @@ fn head_is_a_head(_: &Subject, seen: &Seen<'_>) -> Verdict {
         Err(fault) => return Ok(vec![Fault { expected: "the next answer".into(), ..fault }]),
     };
     faults.extend(same_head(head, get));
-    if let (Version::Http2, Err(fault)) = (head.version, seen.answer(2))
-        && seen.message(2).is_some()
-    {
-        faults.push(fault);
+    // The sibling on the same connection.
+    if head.version == Version::Http2 && seen.message(2).is_some() {
+        faults.extend(seen.answer(2).err());
     }
     Ok(faults)
 }

@@ -145,9 +145,8 @@ async fn a_twin_with_other_cors_fields_fails_one_check() {
 }
 
 fn reflect(asked: &Asked, said: &mut Said, like: impl Fn(&str) -> bool, method: &str) {
-    if let Some(origin) = asked.field("origin").filter(|origin| like(origin))
-        && asked.method == method
-    {
+    let origin = asked.field("origin").filter(|origin| like(origin) && asked.method == method);
+    if let Some(origin) = origin {
         said.set(ORIGIN, origin);
     }
 }
