@@ -12,7 +12,7 @@ use axum::{
     routing::MethodRouter,
 };
 use headers::{Authorization, HeaderMapExt, authorization::Basic};
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use subtle::ConstantTimeEq;
 use tower_contract::ApiError;
 
@@ -62,7 +62,7 @@ fn for_role(role: Role, routes: MethodRouter<Api>) -> MethodRouter<Api> {
 
 async fn check(role: Role, mut request: Request, next: Next) -> Response {
     let Some(user) = user(request.headers()) else {
-        return unauthorized();
+        return unauthorized().into_response();
     };
     if let Err(refusal) = user.must_be(role) {
         return refusal.into_response();
@@ -72,9 +72,8 @@ async fn check(role: Role, mut request: Request, next: Next) -> Response {
 }
 
 /// A 401 says how to log in (RFC 9110, 15.5.2).
-fn unauthorized() -> Response {
-    let challenge = r#"Basic realm="recordings", charset="UTF-8""#;
-    ([(header::WWW_AUTHENTICATE, challenge)], ApiError::unauthorized()).into_response()
+fn unauthorized() -> ApiError {
+    ApiError::unauthorized().with_challenge(r#"Basic realm="recordings", charset="UTF-8""#)
 }
 
 impl User {

@@ -64,10 +64,10 @@ pub fn range_not_satisfiable() -> ApiError {
         .with_description("The media is shorter than the range that was asked for.")
 }
 
-/// The cause is for those who read the logs; a client sees a 502 with the default words.
+/// The source is for those who read the logs; a client sees a 502 with the default words.
 pub fn media_store_failed(reason: impl Display) -> ApiError {
-    eprintln!("media store: {reason}");
-    ApiError::bad_gateway().with_cause(Cause::Upstream)
+    let source = format!("media store: {reason}");
+    ApiError::bad_gateway().with_cause(Cause::Upstream).with_source(source)
 }
 
 pub fn in_maintenance() -> ApiError {

@@ -53,6 +53,8 @@ fn values_are_send_sync_unpin_clone_and_debug() {
     is_value::<MethodGuardBuilder>();
     is_value::<MethodGuardError>();
     is_value::<KeepBody>();
+    is_value::<KeepBodyLayer>();
+    is_value::<service::KeepBodies<()>>();
     is_value::<PanicPlace>();
     is_value::<PublicUrl>();
     is_value::<PublicUrlError>();
@@ -83,6 +85,7 @@ fn errors_are_errors_and_reports_are_copied() {
     is_error::<MethodGuardError>();
     is_error::<PublicUrlError>();
     is_report::<Occurrence<'_>>();
+    is_report::<ErrorReport<'_>>();
     is_report::<PanicReport<'_>>();
 }
 
@@ -125,6 +128,7 @@ fn futures_are_what_the_future_inside_is() {
     check::<service::DrainRequestFuture<Unshared, Unshared, Unshared>>();
     check::<service::ErrorBodyFuture<Unshared, Unshared>>();
     check::<service::ErrorBodyFuture<Unshared, Unshared, ProblemDetailsFormat>>();
+    check::<service::KeepBodyFuture<Unshared>>();
     check::<service::MethodGuardFuture<Unshared>>();
     check::<service::PanicToErrorFuture<Unshared>>();
     check::<service::TimeoutFuture<Unshared>>();

@@ -103,3 +103,64 @@ async fn a_client_that_refuses_to_send_a_request_is_502() {
     let proxy = contract().layer(service_fn(move |request| client.request(request)));
     assert_eq!(asked(proxy).await.status(), 502, "its target has no host");
 }
+
+/// What an upstream of `forms` answers: the pieces of one response, each after a pause.
+async fn upstream_in_pieces(pieces: Vec<(u64, &'static str)>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let pieces = pieces.clone();
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 1024]).await;
+                for (pause, piece) in pieces {
+                    tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+                    let _ = stream.write_all(piece.as_bytes()).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The usual reverse proxy of axum: `Router::new().fallback(..)` with hyper-util's client.
+#[tokio::test]
+async fn what_an_upstream_says_arrives_however_it_is_sent() {
+    const CONTENT: &str = r#"{"http_method":"GET","title":"bad parameter","description":"no mode","code":4020,"uri":"/m"}"#;
+    const HEAD: &str =
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let length: &str = format!("{HEAD}content-length: {}\r\n\r\n", CONTENT.len()).leak();
+    let whole: &str = format!("{length}{CONTENT}").leak();
+    let chunked: &str = format!("{HEAD}transfer-encoding: chunked\r\n\r\n").leak();
+    let (one, two) = CONTENT.split_at(30);
+    let first: &str = format!("{:x}\r\n{one}\r\n", one.len()).leak();
+    let second: &str = format!("{:x}\r\n{two}\r\n0\r\n\r\n", two.len()).leak();
+    for pieces in [
+        vec![(0, whole)],
+        vec![(0, length), (0, CONTENT)],
+        vec![(0, chunked), (0, first), (0, second)],
+        vec![(0, length), (1, CONTENT)],
+        vec![(0, length), (20, CONTENT)],
+    ] {
+        let address = upstream_in_pieces(pieces.clone()).await;
+        let client = Client::builder(TokioExecutor::new())
+            .build::<_, axum::body::Body>(HttpConnector::new());
+        let forward = move |mut request: axum::extract::Request| {
+            let client = client.clone();
+            async move {
+                *request.uri_mut() = format!("http://{address}/").parse().unwrap();
+                let answer = client.request(request).await;
+                let answer = answer.map(|answer| answer.map(axum::body::Body::new));
+                answer.map_err(|_| http::StatusCode::BAD_GATEWAY)
+            }
+        };
+        let app = axum::Router::new().fallback(forward).layer(contract());
+        for _ in 0..100 {
+            let request = Request::get("/m").body(axum::body::Body::empty()).unwrap();
+            let answer = app.clone().oneshot(request).await.unwrap();
+            let content = answer.into_body().collect().await.unwrap().to_bytes();
+            let told: tower_contract::Envelope = serde_json::from_slice(&content).unwrap();
+            assert_eq!(told.code, 4020, "{pieces:?}");
+        }
+    }
+}

@@ -93,10 +93,11 @@ impl std::error::Error for StoreError {}
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if !matches!(error, StoreError::FileIsGone { is_known: true }) {
-            eprintln!("{error}");
+        let told = if error.is_outage() { Self::unavailable() } else { Self::internal() };
+        match error {
+            StoreError::FileIsGone { is_known: true } => told,
+            error => told.with_source(error),
         }
-        if error.is_outage() { Self::unavailable() } else { Self::internal() }
     }
 }
 

@@ -1,1 +1,6 @@
-//! Nothing: the tests are in `tests/`.
+//! Nothing but the guide, whose examples are compiled with the crates that they are for. The tests are
+//! in `tests/`.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/errors.md")]
+mod errors {}
