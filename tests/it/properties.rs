@@ -27,10 +27,9 @@ const MEDIA: [&str; 7] = [
 ];
 
 /// Headers that speak of a body: those that an error answer of ours does not keep.
-const OF_THE_BODY: [&str; 14] = [
+const OF_THE_BODY: [&str; 13] = [
     "content-length",
     "content-encoding",
-    "content-language",
     "content-location",
     "content-disposition",
     "content-range",

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let Command::Check(check) = options.command;
-    let code = match run(*check) {
+    let code = match run(&check) {
         Ok(code) => code,
         Err(error) => {
             for reason in error.reasons() {
@@ -60,7 +60,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-fn run(check: Check) -> Result<u8, CannotCheck> {
+fn run(check: &Check) -> Result<u8, CannotCheck> {
     if check.list {
         return Ok(print(&show::list()));
     }

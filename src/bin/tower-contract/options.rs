@@ -20,12 +20,15 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
+#[expect(clippy::doc_markdown, reason = "the comments are what --help prints")]
 #[command(group = ArgGroup::new("what").required(true).args(["url", "list", "explain"]))]
 pub(crate) struct Check {
     /// The service: http://127.0.0.1:8080
     pub(crate) url: Option<String>,
 
-    /// An origin of a front end: https://app.example.com. A second one checks that both are told apart.
+    /// An origin of a front end: https://app.example.com. A second one checks that both are told
+    /// apart.
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
     /// A path that exists and answers GET with success; else /
