@@ -131,9 +131,10 @@ impl Intent {
     }
 
     fn layer(&self) -> CorsContractLayer {
-        match self.is_live {
-            true => CorsContractLayer::new(CorsPolicyHandle::new(self.policy())),
-            false => CorsContractLayer::new(self.policy()),
+        if self.is_live {
+            CorsContractLayer::new(CorsPolicyHandle::new(self.policy()))
+        } else {
+            CorsContractLayer::new(self.policy())
         }
     }
 
@@ -146,10 +147,8 @@ impl Intent {
 
     /// What should become of a fetch.
     fn outcome(&self, asked: &Fetch) -> Outcome {
-        let is_readable = match self.is_public {
-            true => !asked.credentials,
-            false => self.admits(&asked.origin),
-        };
+        let is_readable =
+            if self.is_public { !asked.credentials } else { self.admits(&asked.origin) };
         let is_simple = ["GET", "HEAD", "POST"].contains(&asked.method.as_str());
         let method = is_simple || self.methods.iter().any(|m| m == asked.method.as_str());
         let any = self.headers.iter().any(|listed| listed == "*") && !asked.credentials;

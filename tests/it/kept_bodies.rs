@@ -91,7 +91,8 @@ fn in_a_route_that_keeps_its_bodies_an_api_error_and_a_panic_have_their_envelope
 
 #[test]
 fn a_rule_keeps_what_a_path_or_a_media_type_says() {
-    let cases: [(&str, fn(&http::response::Parts) -> bool); 4] = [
+    type Rule = fn(&http::response::Parts) -> bool;
+    let cases: [(&str, Rule); 4] = [
         // A token endpoint (RFC 6749, 5.2).
         ("400\ncontent-type: application/json\n\n{\"error\":\"invalid_grant\"}", |head| {
             head.status == 400
@@ -158,7 +159,7 @@ fn a_rule_that_panics_keeps_nothing_and_is_not_asked_of_an_api_error() {
 
 // ===== understood =====
 
-/// `{"detail": ..}` of FastAPI: a text, or a list of what is wrong where.
+/// `{"detail": ..}` of `FastAPI`: a text, or a list of what is wrong where.
 fn fastapi(status: StatusCode, _: &http::HeaderMap, content: &[u8]) -> Option<ApiError> {
     let content: Value = serde_json::from_slice(content).ok()?;
     let error = ApiError::new(status);
@@ -262,7 +263,7 @@ fn members_of_a_services_own_error_are_kept_where_that_is_asked_for() {
         plain,
         r#"{"http_method":"POST","title":"Invalid","description":"A field is wrong.","code":422,"uri":"/x"}"#
     );
-    let keeping = || contract().error_body(|layer| layer.keep_members());
+    let keeping = || contract().error_body(tower_contract::ErrorBodyLayer::keep_members);
     let (_, kept) = sent(keeping(), PROBLEM);
     let kept: Value = serde_json::from_str(&kept).unwrap();
     assert_eq!(kept["errors"], json!([{"field": "a", "code": "b"}]));
@@ -285,9 +286,11 @@ fn members_of_more_than_sixteen_kibibytes_are_left_out_and_the_answer_is_complet
     };
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
-    let layer = contract().error_body(|layer| layer.keep_members()).on_error(move |report| {
-        log.lock().unwrap().push(report.left_out.map(str::to_owned));
-    });
+    let layer = contract().error_body(tower_contract::ErrorBodyLayer::keep_members).on_error(
+        move |report| {
+            log.lock().unwrap().push(report.left_out.map(str::to_owned));
+        },
+    );
     let answered = ask(layer.layer(answering(move |_| big())), "GET /x");
     assert_eq!(
         answered.body(),

@@ -199,7 +199,7 @@ fn in_a_runtime_without_time_what_is_late_is_not_waited_for() {
         answer(400, "text/plain", Script::new([Step::Wait, Step::Data(b"x")]))
     }));
     for _ in 0..3 {
-        let (code, description, _) = runtime.block_on(async {
+        let (code, description, ()) = runtime.block_on(async {
             let answer = service.clone().oneshot(request("GET /m")).await.unwrap();
             let content = answer.into_body().collect().await.unwrap().to_bytes();
             let told: Envelope = serde_json::from_slice(&content).unwrap();

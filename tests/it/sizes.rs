@@ -55,13 +55,10 @@ fn full_contract() -> ContractLayer {
 fn the_future_of_the_stack_is_at_most_232_bytes_larger_than_what_it_holds() {
     // The service's future, or its error response while it is read: a head and what came of a body.
     let reading = size_of::<Full<Bytes>>() + 184;
-    fn size<F>(_: &F) -> usize {
-        size_of::<F>()
-    }
     let held = |future: usize| future.max(reading) + 232;
-    let inner = size(&by_function().call(request("GET /")));
+    let inner = size_of_val(&by_function().call(request("GET /")));
     assert!(growth(full_contract(), by_function()) + inner <= held(inner));
-    let inner = size(&boxed().call(request("GET /")));
+    let inner = size_of_val(&boxed().call(request("GET /")));
     assert!(growth(full_contract(), boxed()) + inner <= held(inner));
 }
 

@@ -53,7 +53,10 @@ fn failing(
 
 /// Keeps the fields of each event in order, with a level.
 #[derive(Clone, Default)]
-struct Fields(Arc<Mutex<Vec<Vec<(String, String)>>>>);
+struct Fields(Arc<Mutex<Vec<EventFields>>>);
+
+/// The fields of one event, in order.
+type EventFields = Vec<(String, String)>;
 
 struct Keys(Vec<(String, String)>);
 

@@ -76,7 +76,7 @@ pub fn run(input: &[u8]) {
     let sent = answer(status, media, is_encoded, Foreign(steps));
     let envelope = assert_envelope(status, &sent.0, &sent.1);
     assert_eq!((&*envelope.http_method, &*envelope.uri), ("GET", "/x"));
-    assert_eq!(sent.0.contains_key("content-encoding"), false);
+    assert!(!sent.0.contains_key("content-encoding"));
     if status.is_server_error() || is_encoded {
         let silent = answer(status, "", false, Foreign(VecDeque::new()));
         assert_eq!(sent, silent, "nothing of it is sent");

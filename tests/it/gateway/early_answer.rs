@@ -32,7 +32,7 @@ async fn an_upstream_that_answers_and_closes_before_it_has_read_all_is_heard() {
         let sending = tokio::spawn(async move {
             let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {CONTENT}\r\n\r\n");
             let _ = write.write_all(head.as_bytes()).await;
-            let piece = [b'a'; 20_000];
+            let piece = vec![b'a'; 20_000];
             for _ in 0..CONTENT / piece.len() {
                 if write.write_all(&piece).await.is_err() {
                     break;
