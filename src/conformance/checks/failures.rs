@@ -53,7 +53,10 @@ pub(super) const CHECKS: [Check; 8] = [
             ("nginx", "proxy_read_timeout, and error_page 504 with the fields."),
         ])
         .alone()
-        .sends(|s| Ok(vec![s.get(slow(s)?.0).origin(s.front_end()?)]))
+        .sends(|s| {
+            let slow = s.get(slow(s)?.0).origin(s.front_end()?);
+            Ok(vec![slow, s.get(&s.any_path())])
+        })
         .judged(slow_is_refused),
     Check::new(60, Must, "An upstream that is down is told without its address.", "contract, 4")
         .fix_by("Answer 502, 503 or 504 with a fixed sentence; write the cause into the log.", PANICS)
@@ -155,8 +158,10 @@ fn slow_is_refused(subject: &Subject, seen: &Seen<'_>) -> Verdict {
     let (_, limit) = slow(subject)?;
     let answer = seen.answer(0)?;
     let mut faults = super::status(answer, 0, &[503, 504]);
-    // What the machine and the network take is not the service's.
-    let slack = (limit / 5).max(Duration::from_millis(250)) + 2 * subject.baseline();
+    // What a busy machine and the network take is not the limit's: an answer that is not slow tells
+    // how long it is at this moment.
+    let now = seen.answer(1).map_or(Duration::ZERO, |answer| answer.took);
+    let slack = (limit / 5).max(Duration::from_millis(500)) + 4 * now.max(subject.baseline());
     if answer.took > limit + slack || answer.took + slack < limit {
         let seen = format!("{} after {} ms", answer.status, answer.took.as_millis());
         faults.push(Fault::new(0, seen, format!("about {} ms", limit.as_millis())));

@@ -7,6 +7,7 @@ use crate::conformance::{
         Level::{Advice, Must},
         Over, Plan, Seen, Unmet, Verdict,
     },
+    envelope,
     subject::{Subject, root},
 };
 
@@ -77,12 +78,12 @@ fn dated(_: &Subject, seen: &Seen<'_>) -> Verdict {
     Ok(faults)
 }
 
-fn profile(subject: &Subject, _: &Seen<'_>) -> Verdict {
+fn profile(subject: &Subject, seen: &Seen<'_>) -> Verdict {
     let mut faults = Vec::new();
     if subject.profile.front_end_is_guessed && subject.profile.front_end.is_none() {
         faults.push(Fault::new(0, "no front end is named", "access-control-allow-origin"));
     }
-    if subject.profile.format.is_none() && subject.nowhere_fails().is_ok() {
+    if subject.nowhere_fails().is_ok() && envelope::recognised(seen.answer(1)?).is_none() {
         faults.push(Fault::new(
             1,
             "errors have no known shape",
