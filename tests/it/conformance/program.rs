@@ -128,10 +128,10 @@ async fn checks_are_listed_and_explained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sent_that_a_dry_run_does_not_print() {
     let heard = Arc::new(Mutex::new(BTreeSet::new()));
-    let hears = Arc::clone(&heard);
+    let log = Arc::clone(&heard);
     let app = app::app().layer(axum::middleware::from_fn(move |request: Request, next: Next| {
         let line = format!("{} {}", request.method(), request.uri().path());
-        hears.lock().unwrap().insert(line);
+        log.lock().unwrap().insert(line);
         next.run(request)
     }));
     let address = app::serve(app).await;
@@ -162,9 +162,9 @@ async fn nothing_is_sent_that_a_dry_run_does_not_print() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unasked_only_methods_that_change_nothing_are_sent() {
     let heard = Arc::new(Mutex::new(BTreeSet::new()));
-    let hears = Arc::clone(&heard);
+    let log = Arc::clone(&heard);
     let app = app::app().layer(axum::middleware::from_fn(move |request: Request, next: Next| {
-        hears.lock().unwrap().insert(request.method().to_string());
+        log.lock().unwrap().insert(request.method().to_string());
         next.run(request)
     }));
     let address = app::serve(app).await;

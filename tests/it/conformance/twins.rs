@@ -118,18 +118,18 @@ async fn a_twin_with_other_cors_fields_fails_one_check() {
                 }
             }),
             (8, |asked, said| {
-                reflect(asked, said, |origin| origin.starts_with("https://foreign-"), "GET")
+                reflect(asked, said, |origin| origin.starts_with("https://foreign-"), "GET");
             }),
             (9, |asked, said| reflect(asked, said, |origin| origin == "null", "GET")),
             (10, |asked, said| reflect(asked, said, |origin| origin.contains(".com.evil-"), "GET")),
             (10, |asked, said| {
-                reflect(asked, said, |origin| origin.contains("//evil-app."), "GET")
+                reflect(asked, said, |origin| origin.contains("//evil-app."), "GET");
             }),
             (10, |asked, said| {
-                reflect(asked, said, |origin| origin == "https://APP.EXAMPLE.COM", "GET")
+                reflect(asked, said, |origin| origin == "https://APP.EXAMPLE.COM", "GET");
             }),
             (10, |asked, said| {
-                reflect(asked, said, |origin| origin == "http://app.example.com", "GET")
+                reflect(asked, said, |origin| origin == "http://app.example.com", "GET");
             }),
             (12, |asked, said| {
                 if asked.is_nowhere() && asked.is_plain() && asked.target.ends_with("nowhere") {
@@ -137,7 +137,7 @@ async fn a_twin_with_other_cors_fields_fails_one_check() {
                 }
             }),
             (23, |asked, said| {
-                reflect(asked, said, |origin| origin.starts_with("https://foreign-"), "OPTIONS")
+                reflect(asked, said, |origin| origin.starts_with("https://foreign-"), "OPTIONS");
             }),
         ],
     )
