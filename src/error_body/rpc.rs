@@ -23,6 +23,9 @@ pub(crate) struct Rpc {
     content_type: Option<HeaderValue>,
 }
 
+/// The most fields that the answer to an rpc adds.
+const ROOM: usize = 5;
+
 impl Rpc {
     /// `None`: a request of HTTP itself. Boxed, so that its future carries one word more.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Box<Self>> {
@@ -66,6 +69,10 @@ impl Rpc {
     pub(super) fn write(&self, method: &Method, cause: Cause, head: &mut Parts) -> Option<Bytes> {
         let (status, headers) = (head.status, &mut head.headers);
         headers.remove(CONTENT_TYPE);
+        if headers.try_reserve(ROOM).is_err() {
+            // The outcome stands in the head: a map that is full (32,768 lines) gives way to it.
+            headers.clear();
+        }
         if cause == Cause::Method && !self.protocol.allows(method) {
             // No rpc at all: whoever asks so is told in HTTP (RFC 9110, 15.5.6).
             let _ = headers.try_insert(ALLOW, HeaderValue::from_static("POST"));

@@ -96,10 +96,10 @@ impl Code {
         }
     }
 
-    /// Puts `grpc-status` and `grpc-message` into a head or into trailers.
+    /// Puts `grpc-status` and `grpc-message` into a head or into trailers, where there is room.
     pub(crate) fn write_to(self, headers: &mut HeaderMap) {
-        headers.insert(GRPC_STATUS, HeaderValue::from(self as u16));
-        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(self.message()));
+        let _ = headers.try_insert(GRPC_STATUS, HeaderValue::from(self as u16));
+        let _ = headers.try_insert(GRPC_MESSAGE, HeaderValue::from_static(self.message()));
     }
 
     /// The trailers as the last frame of a gRPC-Web body.

@@ -253,7 +253,7 @@ impl<B: Default> From<Refusal> for Response<B> {
             Refusal::NotImplemented(allow) => (NOT_IMPLEMENTED.into_http(), allow),
             Refusal::Options(allow) => (Response::new(B::default()), allow),
         };
-        response.headers_mut().insert(ALLOW, allow);
+        let _ = response.headers_mut().try_insert(ALLOW, allow);
         response
     }
 }
