@@ -249,11 +249,17 @@ pub(crate) const fn level(cause: Cause, status: u16) -> Level {
 pub(crate) fn is_recorded(level: Level) -> bool {
     // One load and a comparison where nobody subscribes.
     tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF
-        && match level {
-            Level::Error => tracing::enabled!(tracing::Level::ERROR),
-            Level::Warn => tracing::enabled!(tracing::Level::WARN),
-            Level::Debug => tracing::enabled!(tracing::Level::DEBUG),
-        }
+        && catch(|| is_enabled(level)).unwrap_or(false)
+}
+
+/// Asks the subscriber, which may be anyone's code.
+#[cfg(feature = "tracing")]
+fn is_enabled(level: Level) -> bool {
+    match level {
+        Level::Error => tracing::enabled!(tracing::Level::ERROR),
+        Level::Warn => tracing::enabled!(tracing::Level::WARN),
+        Level::Debug => tracing::enabled!(tracing::Level::DEBUG),
+    }
 }
 
 #[cfg(not(feature = "tracing"))]

@@ -49,11 +49,6 @@ impl Panic {
         text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
     }
 
-    /// File, line and column, where the hook of this crate is installed and saw the panic.
-    pub(crate) fn location(&self) -> Option<&str> {
-        self.location.as_deref()
-    }
-
     /// The message, on one line: escaped, and cut at 1 KiB. For the log, never for the client.
     pub(crate) fn message(&self) -> String {
         escaped(self.text().unwrap_or("a panic whose payload is not text"))
@@ -85,7 +80,7 @@ impl Error for Panicked {}
 impl Drop for Panic {
     fn drop(&mut self) {
         let payload = self.payload.take();
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        if let Err(second) = catch(|| drop(payload)) {
             // Its payload may be of the same kind: leak it rather than try again.
             mem::forget(second);
         }

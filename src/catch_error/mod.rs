@@ -208,6 +208,7 @@ impl Settings {
         });
         // An error that says it all itself is its own whole story.
         if error.is::<ApiError>() || answer.source().is_some() {
+            let _ = catch(|| drop(error));
             answer
         } else {
             answer.with_source(error)
