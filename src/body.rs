@@ -12,13 +12,23 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::error_chain::error_chain;
+use crate::{
+    error_chain::error_chain,
+    unwind::{Panic, Panicked},
+};
 
 /// Any error of a service or of a body.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Makes the frame that a body ends with in place of a panic.
-pub(crate) type LastFrame = fn() -> Frame<Bytes>;
+/// Makes the frame that a body ends with in place of an error of this kind.
+pub(crate) type LastFrame = fn(Broken) -> Frame<Bytes>;
+
+/// What breaks a body whose peer can still be told how it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    Panic,
+    Timeout,
+}
 
 pin_project! {
     /// The service's body as it is, or the bytes of an error envelope.
@@ -36,25 +46,25 @@ pin_project! {
     #[project = ContentProj]
     #[derive(Debug)]
     enum Content<B> {
-        // `on_panic`: `None` where a panic breaks the body.
-        Inner { #[pin] body: B, on_panic: Option<LastFrame> },
+        // `last`: `None` where a panic and a time limit break the body.
+        Inner { #[pin] body: B, last: Option<LastFrame> },
         Written { bytes: Bytes },
         // Ended; `length_is_known` tells whether its length, 0, is that of the representation too.
         Ended { length_is_known: bool },
     }
 }
 
-/// Whether a body's error is, or comes from, a panic. Between the body that panicked and this one a
-/// framework may have boxed the error.
-pub(crate) fn is_panic<E: 'static>(error: &E) -> bool {
+/// Whether a body's error is, or comes from, a panic or a time limit. Between the body that it ended
+/// and this one a framework may have boxed the error.
+pub(crate) fn broken_by<E: 'static>(error: &E) -> Option<Broken> {
     as_error(error)
         .into_iter()
         .flat_map(error_chain)
         .filter_map(|error| error.downcast_ref::<BodyError>())
-        .any(BodyError::is_panic)
+        .find_map(BodyError::broken_by)
 }
 
-/// The errors of bodies in which a panic may be told.
+/// The errors of bodies in which a panic or a time limit may be told.
 fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     if let Some(error) = error.downcast_ref::<BodyError>() {
         return Some(error);
@@ -77,6 +87,8 @@ fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
 #[derive(Debug)]
 pub struct BodyError {
     kind: BodyErrorKind,
+    /// A panic in the drop of the body that ended with this error, until someone tells of it.
+    dropped: Option<Box<Panicked>>,
 }
 
 #[derive(Debug)]
@@ -89,11 +101,11 @@ enum BodyErrorKind {
 // ===== impl ResponseBody =====
 
 impl<B> ResponseBody<B> {
-    /// The service's body; if it panics, this frame ends it instead of the error.
+    /// The service's body; if it panics or takes too long, this frame ends it instead of the error.
     ///
     /// For protocols whose streams end with a status: their clients then read one.
-    pub(crate) const fn inner_or(body: B, on_panic: Option<LastFrame>) -> Self {
-        Self { content: Content::Inner { body, on_panic } }
+    pub(crate) const fn inner_or(body: B, last: Option<LastFrame>) -> Self {
+        Self { content: Content::Inner { body, last } }
     }
 
     /// A whole body of these bytes.
@@ -119,7 +131,7 @@ impl<B> Default for ResponseBody<B> {
 impl<B> Body for ResponseBody<B>
 where
     B: Body<Data = Bytes>,
-    // An error is looked into for a panic; whatever hyper can send is 'static.
+    // An error is looked into for what broke the body; whatever hyper can send is 'static.
     B::Error: 'static,
 {
     type Data = Bytes;
@@ -131,15 +143,14 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut content = self.project().content;
         match content.as_mut().project() {
-            ContentProj::Inner { body, on_panic } => {
+            ContentProj::Inner { body, last } => {
                 let frame = ready!(body.poll_frame(cx));
-                match (&frame, *on_panic) {
-                    (Some(Err(error)), Some(last)) if is_panic(error) => {
-                        content.set(Content::Ended { length_is_known: true });
-                        Poll::Ready(Some(Ok(last())))
-                    }
-                    _ => Poll::Ready(frame),
-                }
+                let Some((Err(error), last)) = frame.as_ref().zip(*last) else {
+                    return Poll::Ready(frame);
+                };
+                let Some(broken) = broken_by(error) else { return Poll::Ready(frame) };
+                content.set(Content::Ended { length_is_known: true });
+                Poll::Ready(Some(Ok(last(broken))))
             }
             ContentProj::Written { bytes } => {
                 let frame = Frame::data(std::mem::take(bytes));
@@ -171,13 +182,32 @@ where
 // ===== impl BodyError =====
 
 impl BodyError {
-    pub(crate) const PANIC: Self = Self { kind: BodyErrorKind::Panic };
-    pub(crate) const TIMEOUT: Self = Self { kind: BodyErrorKind::Timeout };
+    pub(crate) const PANIC: Self = Self { kind: BodyErrorKind::Panic, dropped: None };
+    pub(crate) const TIMEOUT: Self = Self { kind: BodyErrorKind::Timeout, dropped: None };
 
     /// The error of a body; one that a layer inside has made is that one still.
     pub(crate) fn inner(source: impl Into<BoxError>) -> Self {
-        let source = source.into().downcast();
-        source.map_or_else(|source| Self { kind: BodyErrorKind::Inner(source) }, |error| *error)
+        let of = |source| Self { kind: BodyErrorKind::Inner(source), dropped: None };
+        source.into().downcast().map_or_else(of, |error| *error)
+    }
+
+    /// The error of a body whose drop has panicked; it is the same error.
+    pub(crate) fn dropped_with(mut self, panic: &Panic) -> Self {
+        self.dropped = Some(Box::new(panic.told()));
+        self
+    }
+
+    /// A panic in the drop of the body, for who tells of panics.
+    pub(crate) fn take_dropped(&mut self) -> Option<Box<Panicked>> {
+        self.dropped.take()
+    }
+
+    fn broken_by(&self) -> Option<Broken> {
+        match self.kind {
+            BodyErrorKind::Panic => Some(Broken::Panic),
+            BodyErrorKind::Timeout => Some(Broken::Timeout),
+            BodyErrorKind::Inner(_) => None,
+        }
     }
 
     /// Whether the body panicked.
@@ -254,9 +284,12 @@ mod tests {
         }
     }
 
-    /// What comes out of a body that fails with `error`, whose panics end it with `!`.
+    /// What comes out of a body that fails with `error`: after a panic `!`, after its time `?`.
     fn end<E: Unpin + fmt::Debug + 'static>(error: E) -> Option<Bytes> {
-        let last: LastFrame = || Frame::data(Bytes::from_static(b"!"));
+        let last: LastFrame = |broken| {
+            let last = if broken == Broken::Panic { "!" } else { "?" };
+            Frame::data(Bytes::from_static(last.as_bytes()))
+        };
         let mut body = ResponseBody::inner_or(Fails(Some(error)), Some(last));
         let frame = assert_ready!(task::spawn(body.frame()).poll()).unwrap();
         assert!(assert_ready!(task::spawn(body.frame()).poll()).is_none());
@@ -264,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_replaced_by_the_last_frame_and_another_error_is_not() {
+    fn a_panic_and_a_time_limit_are_replaced_by_the_last_frame_and_another_error_is_not() {
         let boxed = |error: BodyError| -> BoxError { Box::new(error) };
         assert_eq!(end(BodyError::PANIC).unwrap(), "!");
         assert_eq!(end(boxed(BodyError::PANIC)).unwrap(), "!");
@@ -275,6 +308,8 @@ mod tests {
         assert_eq!(end(std::io::Error::other(BodyError::PANIC)).unwrap(), "!");
         #[cfg(feature = "axum")]
         assert_eq!(end(axum::Error::new(nested())).unwrap(), "!");
+        assert_eq!(end(BodyError::TIMEOUT).unwrap(), "?");
+        assert_eq!(end(boxed(BodyError::inner(BodyError::TIMEOUT))).unwrap(), "?");
         assert_eq!(end(BodyError::inner("reset")), None);
         assert_eq!(end(BoxError::from("reset")), None);
         assert_eq!(end("reset"), None);

@@ -18,6 +18,7 @@ use crate::{
     body::{BodyError, BoxError},
     clock::deadline_after,
     protocol::client_timeout,
+    unwind::catch,
 };
 
 /// Breaks a response body that takes too long: in all, or between two frames.
@@ -91,7 +92,7 @@ pub struct BodyTimeoutLayer {
 #[derive(Clone, Debug)]
 pub struct BodyTimeout<S> {
     inner: S,
-    limits: Limits,
+    limits: BodyTimeoutLayer,
 }
 
 pin_project! {
@@ -100,7 +101,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        limits: Limits,
+        limits: BodyTimeoutLayer,
         client_deadline: Option<Instant>,
     }
 }
@@ -114,13 +115,7 @@ pin_project! {
         // `None`: empty, or ended by an error.
         #[pin]
         inner: Option<B>,
-        between_frames: Option<Duration>,
-        // Of the whole body.
-        deadline: Option<Instant>,
-        // Of the next frame; `None` until the body is pending.
-        frame_deadline: Option<Instant>,
-        // In a box, made when the body is first pending: a body that is Unpin stays so.
-        timer: Option<Pin<Box<Sleep>>>,
+        clock: BodyClock,
     }
 }
 
@@ -128,6 +123,69 @@ pin_project! {
 struct Limits {
     total: Option<Duration>,
     between_frames: Option<Duration>,
+}
+
+// ===== the decision =====
+
+/// The deadlines of one body, and the timer that waits for them.
+#[derive(Debug, Default)]
+pub(crate) struct BodyClock {
+    between_frames: Option<Duration>,
+    /// Of the whole body.
+    deadline: Option<Instant>,
+    /// Of the next frame; `None` until the body is pending.
+    frame_deadline: Option<Instant>,
+    /// In a box, made when the body is first pending: a body that is Unpin stays so.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl BodyClock {
+    /// Whether the body is over its time, now that polling it gave `polled`. Where it is not and is
+    /// pending, the task is woken when it will be.
+    ///
+    /// An end, trailers and an error of the body's own are never too late.
+    pub(crate) fn is_over<D, E>(
+        &mut self,
+        polled: &Poll<Option<Result<Frame<D>, E>>>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        match polled {
+            Poll::Pending => self.poll_passed(cx).is_ready(),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.frame_deadline = None;
+                !frame.is_trailers() && self.deadline.is_some_and(|end| end <= Instant::now())
+            }
+            Poll::Ready(Some(Err(_)) | None) => false,
+        }
+    }
+
+    /// Ready once the body, which is pending, has passed one of its deadlines.
+    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.frame_deadline.is_none() {
+            self.frame_deadline = self.between_frames.and_then(deadline_after);
+        }
+        let Some(deadline) = earlier(self.deadline, self.frame_deadline) else {
+            return Poll::Pending;
+        };
+        while deadline > Instant::now() {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            if timer.is_elapsed() {
+                // It was set for an earlier frame.
+                timer.as_mut().reset(deadline);
+            }
+            ready!(timer.as_mut().poll(cx));
+        }
+        Poll::Ready(())
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+/// When the client of a call gives up; `None` where it does not tell.
+pub(crate) fn client_deadline<B>(request: &Request<B>) -> Option<Instant> {
+    client_timeout(request).and_then(deadline_after)
 }
 
 // ===== impl BodyTimeoutLayer =====
@@ -150,6 +208,16 @@ impl BodyTimeoutLayer {
         self.limits.between_frames = Some(limit);
         self
     }
+
+    /// Starts the clock of a body whose head is there.
+    pub(crate) fn start(self, client_deadline: Option<Instant>) -> BodyClock {
+        BodyClock {
+            between_frames: self.limits.between_frames,
+            deadline: earlier(self.limits.total.and_then(deadline_after), client_deadline),
+            frame_deadline: None,
+            timer: None,
+        }
+    }
 }
 
 /// A limit for the whole body.
@@ -163,7 +231,7 @@ impl<S> Layer<S> for BodyTimeoutLayer {
     type Service = BodyTimeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BodyTimeout { inner, limits: self.limits }
+        BodyTimeout { inner, limits: *self }
     }
 }
 
@@ -182,7 +250,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let client_deadline = client_timeout(&request).and_then(deadline_after);
+        let client_deadline = client_deadline(&request);
         ResponseFuture { inner: self.inner.call(request), limits: self.limits, client_deadline }
     }
 }
@@ -198,65 +266,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx))?;
-        Poll::Ready(Ok(
-            response.map(|body| TimedBody::new(body, *this.limits, *this.client_deadline))
-        ))
+        let clock = this.limits.start(*this.client_deadline);
+        Poll::Ready(Ok(response.map(|body| TimedBody { inner: Some(body), clock })))
     }
 }
 
 // ===== impl TimedBody =====
 
-impl<B> TimedBody<B> {
-    /// A body whose time begins now.
-    fn new(body: B, limits: Limits, client_deadline: Option<Instant>) -> Self {
-        Self {
-            inner: Some(body),
-            between_frames: limits.between_frames,
-            deadline: earlier(limits.total.and_then(deadline_after), client_deadline),
-            frame_deadline: None,
-            timer: None,
-        }
-    }
-
-    /// Ready once the body, which is pending, has passed one of its deadlines.
-    fn poll_passed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        if this.frame_deadline.is_none() {
-            *this.frame_deadline = this.between_frames.and_then(deadline_after);
-        }
-        let Some(deadline) = earlier(*this.deadline, *this.frame_deadline) else {
-            return Poll::Pending;
-        };
-        while deadline > Instant::now() {
-            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            if timer.is_elapsed() {
-                // It was set for an earlier frame.
-                timer.as_mut().reset(deadline);
-            }
-            ready!(timer.as_mut().poll(cx));
-        }
-        Poll::Ready(())
-    }
-
-    /// Whether a frame comes after the time of the whole body.
-    fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
-    }
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    one.into_iter().chain(other).min()
-}
-
 impl<B> Default for TimedBody<B> {
     fn default() -> Self {
-        Self {
-            inner: None,
-            between_frames: None,
-            deadline: None,
-            frame_deadline: None,
-            timer: None,
-        }
+        Self { inner: None, clock: BodyClock::default() }
     }
 }
 
@@ -269,27 +288,26 @@ where
     type Error = BodyError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BodyError>>> {
-        let Some(inner) = self.as_mut().project().inner.as_pin_mut() else {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let error = match inner.poll_frame(cx) {
-            Poll::Ready(None) => return Poll::Ready(None),
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || !self.is_late() => {
-                *self.project().frame_deadline = None;
-                return Poll::Ready(Some(Ok(frame)));
+        let polled = inner.poll_frame(cx);
+        let mut error = BodyError::TIMEOUT;
+        if !this.clock.is_over(&polled, cx) {
+            match ready!(polled) {
+                Some(Err(own)) => error = BodyError::inner(own),
+                Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
+                None => return Poll::Ready(None),
             }
-            Poll::Ready(Some(Err(error))) => BodyError::inner(error),
-            Poll::Ready(Some(Ok(_))) => BodyError::TIMEOUT,
-            Poll::Pending => {
-                ready!(self.as_mut().poll_passed(cx));
-                BodyError::TIMEOUT
-            }
-        };
+        }
         // Who has failed or is late is not polled again.
-        self.project().inner.set(None);
+        if let Err(panic) = catch(|| this.inner.set(None)) {
+            error = error.dropped_with(&panic);
+        }
         Poll::Ready(Some(Err(error)))
     }
 

@@ -325,7 +325,9 @@ where
             Err(error) => PanicReporter::tell(reporter.as_deref(), error, PanicPlace::Future),
             // A panic in the drop of what took too long: its answer is a 503 all the same.
             Ok(Ok(response)) if reporter.is_some() => {
-                if let Some(error) = ApiError::of(response) {
+                let late =
+                    ApiError::of(response).filter(|error| ApiError::cause(error) == Cause::Timeout);
+                if let Some(error) = late {
                     PanicReporter::tell(reporter.as_deref(), error, PanicPlace::Drop);
                 }
             }
@@ -373,12 +375,23 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let error = match catch(|| inner.poll_frame(cx)) {
+        let failure = match catch(|| inner.poll_frame(cx)) {
             Ok(poll) => match ready!(poll) {
-                Some(Err(error)) => BodyError::inner(error),
+                // What an error becomes is the application's code too.
+                Some(Err(error)) => catch(|| BodyError::inner(error)),
                 Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
                 None => return Poll::Ready(None),
             },
+            Err(panic) => Err(panic),
+        };
+        let error = match failure {
+            Ok(mut error) => {
+                if let Some(panicked) = error.take_dropped() {
+                    let reporter = this.reporter.as_deref();
+                    PanicReporter::report_told(reporter, &panicked, PanicPlace::Drop);
+                }
+                error
+            }
             Err(panic) => {
                 PanicReporter::report(this.reporter.as_deref(), &panic, PanicPlace::Body);
                 BodyError::PANIC
@@ -438,8 +451,15 @@ impl PanicReporter {
 
     /// Tells hook and event of a panic that ends in no response, as [`report`].
     pub(crate) fn report(reporter: Option<&Self>, panic: &Panic, place: PanicPlace) {
+        if reporter.is_some() {
+            Self::report_told(reporter, &panic.told(), place);
+        }
+    }
+
+    /// As [`report`](Self::report), of a panic that a layer inside has caught.
+    pub(crate) fn report_told(reporter: Option<&Self>, panicked: &Panicked, place: PanicPlace) {
         if let Some(Self { on_panic, head }) = reporter {
-            report(on_panic, head, panic, place);
+            report(on_panic, head, panicked, place);
         }
     }
 }
@@ -467,16 +487,16 @@ pub(crate) fn tell(
 pub(crate) fn report(
     on_panic: &Hook<OnPanic>,
     head: &RequestHead,
-    panic: &Panic,
+    panicked: &Panicked,
     place: PanicPlace,
 ) {
-    let (uri, message) = (head.report_uri(), panic.message());
+    let uri = head.report_uri();
     let report = PanicReport {
         method: head.method(),
         uri: uri.as_str(),
-        message: &message,
+        message: &panicked.message,
         place,
-        location: panic.location(),
+        location: panicked.location.as_deref(),
     };
     // A subscriber that panics hurts nobody.
     #[cfg(feature = "tracing")]

@@ -424,7 +424,7 @@ where
 
 /// The service's response as it is; the stream of an rpc with its end prepared.
 fn passed<B>(rpc: Option<&Rpc>, response: Response<B>) -> Response<ResponseBody<B>> {
-    let last = rpc.and_then(|rpc| rpc.end_of_panic(response.headers()));
+    let last = rpc.and_then(|rpc| rpc.end_of_broken(response.headers()));
     response.map(|body| ResponseBody::inner_or(body, last))
 }
 

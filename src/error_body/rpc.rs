@@ -7,10 +7,11 @@ use http::{
     response::Parts,
 };
 use http_body::Frame;
+use tokio::time::Instant;
 
 use crate::{
     api_error::Cause,
-    body::LastFrame,
+    body::{Broken, LastFrame},
     format::grpc::{Code, GRPC_STATUS},
     protocol::Protocol,
 };
@@ -21,6 +22,8 @@ pub(crate) struct Rpc {
     protocol: Protocol,
     /// Sent back with the error. A GET of Connect has none.
     content_type: Option<HeaderValue>,
+    /// When its client gives up, where a limit of bodies asks for it.
+    pub(crate) client_deadline: Option<Instant>,
 }
 
 /// The most fields that the answer to an rpc adds.
@@ -33,6 +36,7 @@ impl Rpc {
         Some(Box::new(Self {
             protocol,
             content_type: request.headers().get(CONTENT_TYPE).cloned(),
+            client_deadline: None,
         }))
     }
 
@@ -41,24 +45,24 @@ impl Rpc {
         self.protocol == Protocol::ConnectUnary
     }
 
-    /// Ends a stream with this head in which the service panics; `None`: it is broken off.
+    /// Ends a stream with this head in which the service panics or takes too long; `None`: it is
+    /// broken off.
     ///
     /// The service's own media type says in which of its two encodings it writes gRPC-Web.
-    pub(crate) fn end_of_panic(&self, headers: &HeaderMap) -> Option<LastFrame> {
-        const PANIC: Code = Code::Internal;
+    pub(crate) fn end_of_broken(&self, headers: &HeaderMap) -> Option<LastFrame> {
         match self.protocol {
-            Protocol::Grpc => Some(|| {
+            Protocol::Grpc => Some(|broken| {
                 let mut trailers = HeaderMap::with_capacity(2);
-                PANIC.write_to(&mut trailers);
+                code_of(broken).write_to(&mut trailers);
                 Frame::trailers(trailers)
             }),
             Protocol::GrpcWeb { .. } => match Protocol::of_media_type(headers) {
                 Some(Protocol::GrpcWeb { text: true }) => {
-                    Some(|| Frame::data(PANIC.web_text_frame()))
+                    Some(|broken| Frame::data(code_of(broken).web_text_frame()))
                 }
-                _ => Some(|| Frame::data(PANIC.web_frame())),
+                _ => Some(|broken| Frame::data(code_of(broken).web_frame())),
             },
-            Protocol::ConnectStream => Some(|| Frame::data(PANIC.connect_end())),
+            Protocol::ConnectStream => Some(|broken| Frame::data(code_of(broken).connect_end())),
             // The content is the one message: nothing can follow it.
             Protocol::ConnectUnary => None,
         }
@@ -124,6 +128,14 @@ impl Rpc {
             Protocol::ConnectUnary => Some(code.connect_error()),
             Protocol::ConnectStream => Some(code.connect_end()),
         }
+    }
+}
+
+/// The code of a stream that ended so, as [`Code::of`] gives it for the cause.
+const fn code_of(broken: Broken) -> Code {
+    match broken {
+        Broken::Panic => Code::Internal,
+        Broken::Timeout => Code::DeadlineExceeded,
     }
 }
 

@@ -10,7 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::{
-    body::{BodyError, BoxError, LastFrame, is_panic},
+    body::{BodyError, BoxError, LastFrame, broken_by},
+    body_timeout::BodyClock,
     panic_to_error::{PanicPlace, PanicReporter, guarded_is_end_stream, guarded_size_hint},
     unwind::{Panic, catch},
 };
@@ -43,12 +44,14 @@ pin_project! {
     }
 }
 
-/// What a body needs to know for its end; `None` where nobody listens and no rpc is answered.
+/// What a body needs to know for its end; `None` where nobody listens, no rpc is answered and its
+/// time has no limit.
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) reporter: Option<Box<PanicReporter>>,
-    /// Ends the stream of an rpc in place of a panic.
+    /// Ends the stream of an rpc in place of a panic, or when its time is over.
     pub(super) last: Option<LastFrame>,
+    pub(super) clock: Option<BodyClock>,
 }
 
 // ===== impl ContractBody =====
@@ -88,10 +91,11 @@ where
         let mut content = self.project().content;
         let last = match content.as_mut().project() {
             ContentProj::Inner { body, tail } => {
-                let failure = match catch(|| body.poll_frame(cx)) {
-                    Ok(poll) => match ready!(poll) {
+                let failure = match catch(|| poll_in_time(body, tail.as_deref_mut(), cx)) {
+                    Ok(None) => Ok(BodyError::TIMEOUT),
+                    Ok(Some(poll)) => match ready!(poll) {
                         Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
-                        Some(Err(error)) => catch(|| error.into()),
+                        Some(Err(error)) => catch(|| BodyError::inner(error)),
                         None => return Poll::Ready(None),
                     },
                     Err(panic) => Err(panic),
@@ -124,24 +128,48 @@ where
     }
 }
 
-/// The frame that ends a stream in place of a panic, or the error that breaks the message.
+/// What the body gives; `None` where its time is over.
+#[inline]
+fn poll_in_time<B: Body>(
+    body: Pin<&mut B>,
+    tail: Option<&mut Tail>,
+    cx: &mut Context<'_>,
+) -> Option<Poll<Option<Result<Frame<B::Data>, B::Error>>>> {
+    let polled = body.poll_frame(cx);
+    if let Some(clock) = tail.and_then(|tail| tail.clock.as_mut()) {
+        if clock.is_over(&polled, cx) {
+            return None;
+        }
+    }
+    Some(polled)
+}
+
+/// The frame that ends a stream in place of an error that has a code, or the error that breaks the
+/// message.
 #[cold]
 fn failed(
     tail: Option<&Tail>,
-    failure: Result<BoxError, Panic>,
+    failure: Result<BodyError, Panic>,
 ) -> Result<Frame<Bytes>, BodyError> {
-    let last = tail.and_then(|tail| tail.last);
+    let reporter = tail.and_then(|tail| tail.reporter.as_deref());
     let error = match failure {
-        Ok(error) if last.is_none() || !is_panic(&error) => return Err(BodyError::inner(error)),
-        // A body inside has told of its panic already.
-        Ok(_) => BodyError::PANIC,
+        Ok(mut error) => {
+            if let Some(panicked) = error.take_dropped() {
+                PanicReporter::report_told(reporter, &panicked, PanicPlace::Drop);
+            }
+            error
+        }
         Err(panic) => {
-            let reporter = tail.and_then(|tail| tail.reporter.as_deref());
             PanicReporter::report(reporter, &panic, PanicPlace::Body);
             BodyError::PANIC
         }
     };
-    last.map_or(Err(error), |last| Ok(last()))
+    let last = tail.and_then(|tail| tail.last);
+    // A body inside has told of its panic already.
+    match last.zip(broken_by(&error)) {
+        Some((last, broken)) => Ok(last(broken)),
+        None => Err(error),
+    }
 }
 
 impl<B> Content<B> {

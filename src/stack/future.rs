@@ -152,8 +152,7 @@ where
 
     #[inline]
     fn passed(&self, response: Response<B>) -> Answer<B> {
-        let last = self.rpc.as_deref().and_then(|rpc| rpc.end_of_panic(response.headers()));
-        let tail = self.layers.tail(self.head, last);
+        let tail = self.layers.tail(self.head, self.rpc.as_deref(), response.headers());
         response.map(|body| ContractBody::inner(body, tail))
     }
 

@@ -10,6 +10,7 @@ use tower_layer::Layer;
 
 pub use self::{body::ContractBody, future::ResponseFuture, service::Contract};
 use crate::{
+    body_timeout::BodyTimeoutLayer,
     catch_error::CatchErrorLayer,
     cors::{CorsContractLayer, CorsPolicySource},
     error_body::{ErrorBodyLayer, PublicUrl},
@@ -86,6 +87,7 @@ pub(crate) struct Layers<F> {
     panics: PanicToErrorLayer,
     service_errors: CatchErrorLayer,
     timeout: TimeoutLayer,
+    body_timeout: Option<BodyTimeoutLayer>,
 }
 
 impl<S, F> Layer<S> for ContractLayer<F> {
@@ -109,6 +111,7 @@ impl ContractLayer {
             panics: PanicToErrorLayer::new(),
             service_errors: CatchErrorLayer::new(),
             timeout: TimeoutLayer::unlimited(),
+            body_timeout: None,
         };
         Self { layers: Arc::new(layers) }
     }
@@ -124,6 +127,16 @@ impl<F: Clone> ContractLayer<F> {
     /// Limits the time until the response's head: a `Duration`, or a [`TimeoutLayer`].
     pub fn timeout(self, timeout: impl Into<TimeoutLayer>) -> Self {
         self.with(|layers| layers.timeout = timeout.into())
+    }
+
+    /// Limits the time of the service's response bodies: a `Duration` for the whole body, or a
+    /// [`BodyTimeoutLayer`].
+    ///
+    /// A body that takes longer ends with an error, and never with a clean end; the stream of an rpc
+    /// ends with its protocol's word for a deadline. Without this no body has a limit. A response
+    /// that passes then needs one allocation for its body's clock.
+    pub fn body_timeout(self, limits: impl Into<BodyTimeoutLayer>) -> Self {
+        self.with(|layers| layers.body_timeout = Some(limits.into()))
     }
 
     /// Changes what happens with panics: a hook, or what is answered.
@@ -144,10 +157,11 @@ impl<F: Clone> ContractLayer<F> {
         self,
         change: impl FnOnce(ErrorBodyLayer<F>) -> ErrorBodyLayer<G>,
     ) -> ContractLayer<G> {
-        let Layers { cors, error_body, methods, panics, service_errors, timeout } =
+        let Layers { cors, error_body, methods, panics, service_errors, timeout, body_timeout } =
             Arc::unwrap_or_clone(self.layers);
         let error_body = change(error_body);
-        let layers = Layers { cors, error_body, methods, panics, service_errors, timeout };
+        let layers =
+            Layers { cors, error_body, methods, panics, service_errors, timeout, body_timeout };
         ContractLayer { layers: Arc::new(layers) }
     }
 

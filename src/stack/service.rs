@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     api_error::ApiError,
-    body::{BoxError, LastFrame},
+    body::BoxError,
+    body_timeout::client_deadline,
     clock::Clock,
     cors::CorsAnswer,
     error_body::Rpc,
@@ -87,7 +88,10 @@ where
         // The preflight first: it is none of the service's business, nor of any layer inside.
         let cors = layers.cors.policy.decide(&request);
         let head = layers.error_body.settings.head_of(&request);
-        let rpc = Rpc::of(&request);
+        let mut rpc = Rpc::of(&request);
+        if let (Some(rpc), Some(_)) = (&mut rpc, layers.body_timeout) {
+            rpc.client_deadline = client_deadline(&request);
+        }
         if let Some(decision) = layers.decision(&cors, &head, &request, &mut self.kept) {
             if !matches!(decision, Decision::Failed { .. }) {
                 self.kept = None;
@@ -199,19 +203,27 @@ impl<F> Layers<F> {
     #[cold]
     pub(super) fn tell_panic(&self, head: &RequestHead, panic: &Panic, place: PanicPlace) {
         if PanicReporter::is_needed(&self.panics.on_panic) {
-            panic_to_error::report(&self.panics.on_panic, head, panic, place);
+            panic_to_error::report(&self.panics.on_panic, head, &panic.told(), place);
         }
     }
 
-    /// What the body of a response that passes needs for its end.
+    /// What the body of a response that passes, with this head, needs for its end.
     #[inline]
-    pub(super) fn tail(&self, head: &RequestHead, last: Option<LastFrame>) -> Option<Box<Tail>> {
+    pub(super) fn tail(
+        &self,
+        head: &RequestHead,
+        rpc: Option<&Rpc>,
+        headers: &HeaderMap,
+    ) -> Option<Box<Tail>> {
         let on_panic = &self.panics.on_panic;
         let listens = PanicReporter::is_needed(on_panic);
-        if !listens && last.is_none() {
+        if !listens && rpc.is_none() && self.body_timeout.is_none() {
             return None;
         }
         let reporter = listens.then(|| PanicReporter::boxed(on_panic, head.clone()));
-        Some(Box::new(Tail { reporter, last }))
+        let last = rpc.and_then(|rpc| rpc.end_of_broken(headers));
+        let client_deadline = rpc.and_then(|rpc| rpc.client_deadline);
+        let clock = self.body_timeout.map(|limits| limits.start(client_deadline));
+        Some(Box::new(Tail { reporter, last, clock }))
     }
 }
