@@ -46,7 +46,7 @@ mod timestamp;
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
-use tower_contract::{ContractLayer, CorsPolicy, CorsPolicyError, TimeoutLayer};
+use tower_contract::{BodyTimeoutLayer, ContractLayer, CorsPolicy, CorsPolicyError, TimeoutLayer};
 
 use crate::{
     api::Api,
@@ -90,6 +90,8 @@ fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
     Ok(ContractLayer::new(policy)
         .public_url(options.public_url.clone())
         .timeout(TimeoutLayer::new(options.timeout))
+        // A media store that hangs in the middle ends in a playback that visibly breaks off.
+        .body_timeout(BodyTimeoutLayer::new().between_frames(options.timeout))
         .panics(|layer| layer.on_panic(|panic| eprintln!("{panic}"))))
 }
 

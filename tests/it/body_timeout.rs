@@ -21,7 +21,7 @@ use tower_contract::{
     service::TimedBody,
 };
 
-use crate::support::{Script, Step, block_on, request};
+use crate::support::{Script, Step, block_on, contract, request, transcript};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -270,4 +270,105 @@ fn around_it_the_other_layers_pass_the_error_on() {
         assert!(error.is_timeout());
         assert_eq!(error.to_string(), "the response body took too long");
     });
+}
+
+// ===== in the stack =====
+
+/// One frame, then nothing for ever.
+async fn hangs(_: Request<Full<Bytes>>) -> Result<Response<Script>, BoxError> {
+    Ok(Response::new(Script::new([Step::Data(b"x"), Step::Hang])))
+}
+
+#[test]
+fn the_stack_breaks_a_body_that_passes_its_limit() {
+    block_on(async {
+        let mut service = contract().body_timeout(100 * MS).layer(service_fn(hangs));
+        let begun = Instant::now();
+        let answer = service.call(request("GET /")).await.unwrap();
+        let error = answer.into_body().collect().await.unwrap_err();
+        assert!(error.is_timeout());
+        assert_eq!(begun.elapsed(), 100 * MS);
+    });
+}
+
+#[test]
+fn the_stack_passes_a_body_that_keeps_its_limit() {
+    block_on(async {
+        let limit = BodyTimeoutLayer::new().total(100 * MS).between_frames(50 * MS);
+        let mut service = contract().body_timeout(limit).layer(service_fn(async |_| {
+            Ok::<_, BoxError>(Response::new(Slow::new([40 * MS, 40 * MS], 10 * MS)))
+        }));
+        let answer = service.call(request("GET /")).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "xx");
+    });
+}
+
+#[test]
+fn the_stack_tells_a_panic_of_a_body_under_a_limit_as_one() {
+    block_on(async {
+        let mut service = contract().body_timeout(100 * MS).layer(service_fn(async |_| {
+            Ok::<_, BoxError>(Response::new(Script::new([Step::Wait, Step::Panic("secret")])))
+        }));
+        let answer = service.call(request("GET /")).await.unwrap();
+        assert!(answer.into_body().collect().await.unwrap_err().is_panic());
+    });
+}
+
+/// How the stream of an rpc ends whose service hangs, flat and stacked by hand.
+fn ends_of_rpc(media: &str, timeout: &str) -> [(String, Duration); 2] {
+    let asked = format!("POST /p.S/M\ncontent-type: {media}{timeout}");
+    let service = service_fn(move |asked: Request<Full<Bytes>>| async move {
+        let mut answer = hangs(asked).await?;
+        // As a server of gRPC answers; nothing else is asked of the head.
+        let media = http::HeaderValue::from_static("application/octet-stream");
+        answer.headers_mut().insert("content-type", media);
+        Ok::<_, BoxError>(answer)
+    });
+    block_on(async {
+        let limit = BodyTimeoutLayer::new().between_frames(100 * MS);
+        let begun = Instant::now();
+        let answer = contract().body_timeout(limit).layer(service).call(request(&asked)).await;
+        let flat = transcript(answer.unwrap()).await;
+        let flat = (flat, begun.elapsed());
+
+        let begun = Instant::now();
+        let by_hand = CatchErrorLayer::new().layer(limit.layer(service));
+        let by_hand = ErrorBodyLayer::new().layer(PanicToErrorLayer::new().layer(by_hand));
+        let by_hand =
+            tower_contract::CorsContractLayer::new(crate::support::policy()).layer(by_hand);
+        let answer = { by_hand }.call(request(&asked)).await;
+        let by_hand = transcript(answer.unwrap()).await;
+        [flat, (by_hand, begun.elapsed())]
+    })
+}
+
+#[test]
+fn a_stream_of_an_rpc_that_passes_its_limit_ends_with_deadline_exceeded() {
+    for (media, end) in [
+        (
+            "application/grpc",
+            "\nx\ngrpc-status: 4\ngrpc-message: The service did not answer in time.\n",
+        ),
+        (
+            "application/grpc-web+proto",
+            "grpc-status:4\r\ngrpc-message:The service did not answer in time.\r\n\n",
+        ),
+        (
+            "application/connect+json",
+            r#""code":"deadline_exceeded","message":"The service did not answer in time."}}"#,
+        ),
+    ] {
+        for (text, time) in ends_of_rpc(media, "") {
+            assert!(text.ends_with(end) || text.trim_end().ends_with(end), "{media}: {text}");
+            assert_eq!(time, 100 * MS, "{media}");
+        }
+    }
+}
+
+#[test]
+fn the_deadline_of_the_client_of_an_rpc_ends_its_stream() {
+    for (text, time) in ends_of_rpc("application/grpc", "\ngrpc-timeout: 30m") {
+        assert!(text.contains("grpc-status: 4\n"), "{text}");
+        assert_eq!(time, 30 * MS);
+    }
 }

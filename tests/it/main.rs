@@ -44,6 +44,7 @@ mod lambda;
 mod orders;
 mod own_errors;
 mod panic_hook;
+mod panic_places;
 mod panics;
 mod places;
 mod playground;

@@ -290,24 +290,78 @@ fn a_format_that_panics_is_replaced_by_the_built_in_one() {
     }
 }
 
+/// A 404 whose head has as many fields as a map takes.
+fn full_404() -> Answer {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let headers = response.headers_mut();
+    for n in 0.. {
+        let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
+        if headers.try_insert(name, HeaderValue::from_static("")).is_err() {
+            break;
+        }
+    }
+    response
+}
+
 #[test]
 fn a_response_with_as_many_headers_as_a_map_takes_is_answered() {
-    let full = || {
-        let mut response = Response::new(Full::<Bytes>::default());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        let headers = response.headers_mut();
-        for n in 0.. {
-            let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
-            if headers.try_insert(name, HeaderValue::from_static("")).is_err() {
-                break;
-            }
-        }
-        response
-    };
-    let mut service = contract().layer(answering(move |_| full()));
+    let mut service = contract().layer(answering(|_| full_404()));
     let future = service.call(request("GET /x"));
     let answer = block_on(future).unwrap();
     assert_eq!(answer.status(), 404);
     let content = block_on(crate::support::content(answer));
     assert_eq!(serde_json::from_slice::<Envelope>(&content).unwrap().code, 404);
+}
+
+#[test]
+fn an_rpc_has_its_status_however_full_the_head_is() {
+    const RPCS: [(&str, &str); 4] = [
+        ("application/grpc", "grpc-status"),
+        ("application/grpc-web+proto", "grpc-status"),
+        ("application/grpc-web-text", "grpc-status"),
+        ("application/connect+json", "content-type"),
+    ];
+    for (media, field) in RPCS {
+        let asked = format!("POST /p.S/M\ncontent-type: {media}");
+        let sent = ask(contract().layer(answering(|_| full_404())), &asked);
+        assert_eq!(sent.status(), 200, "{media}");
+        assert_eq!(sent.headers()["content-type"], media);
+        assert!(sent.headers().contains_key(field), "{media}");
+        assert_eq!(sent.headers()["access-control-allow-origin"], crate::support::FRONT_END);
+    }
+    let unary = "POST /p.S/M\ncontent-type: application/json\nconnect-protocol-version: 1";
+    let sent = ask(contract().layer(answering(|_| full_404())), unary);
+    assert_eq!(sent.headers()["content-type"], "application/json");
+    assert!(sent.body().starts_with(br#"{"code":"#));
+}
+
+#[test]
+fn a_full_head_passes_every_layer_that_adds_to_it() {
+    let full = || {
+        answering(|_| {
+            let mut answer = full_404();
+            *answer.status_mut() = StatusCode::OK;
+            answer
+        })
+    };
+    let lines = full_404().headers().len();
+    assert_eq!(ask(contract().layer(full()), "GET /x").headers().len(), lines);
+    let full = service_fn(async |_| {
+        let mut answer = full_404();
+        *answer.status_mut() = StatusCode::OK;
+        Ok::<_, std::convert::Infallible>(answer)
+    });
+    let drained = tower_contract::DrainRequestLayer::new().layer(full);
+    assert_eq!(ask(drained, "POST /x\n\nunread").headers().len(), lines);
+    // What is added to an error of the application's own.
+    let mut error = ApiError::unavailable();
+    for n in 0..40 {
+        error = error.with_header(format!("x-{n}"), "1");
+    }
+    let sent = ask(
+        contract().layer(answering(move |_| error.clone().into_http::<Full<Bytes>>())),
+        "GET /x",
+    );
+    assert_eq!(sent.status(), 503);
 }

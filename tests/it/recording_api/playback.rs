@@ -144,6 +144,18 @@ async fn a_media_store_that_breaks_off_breaks_the_playback_off() {
 }
 
 #[tokio::test]
+async fn a_media_store_that_hangs_in_the_middle_breaks_the_playback_off() {
+    let (audio, body) = mpsc::channel(1);
+    let store = media_store_once(Body::from_stream(ReceiverStream::new(body))).await;
+    let api = Program::start(&["--media-url", &store, "--timeout", "500ms"]).await;
+    audio.send(Ok::<_, io::Error>("the beginning")).await.unwrap();
+    let mut playing = api.connect().await.begin(agent(PLAY)).await.into_body();
+    soon("the beginning", playing.frame()).await.unwrap().unwrap();
+    assert!(soon("the end", playing.frame()).await.unwrap().is_err());
+    soon("the end of the media store's answer", audio.closed()).await;
+}
+
+#[tokio::test]
 async fn a_length_that_the_media_store_does_not_keep_is_not_promised_or_breaks_the_playback_off() {
     let chunked = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n\
                    5\r\naudio\r\n0\r\n\r\n";
