@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::HeaderName;
-use sentry_tracing::EventFilter;
+use sentry_tracing::ErrorLayer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use tower_http::{
@@ -15,7 +15,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 use tracing::{Level, Subscriber};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, filter::filter_fn, layer::SubscriberExt};
 
 use crate::{PATHS, ask, contract, service};
 
@@ -154,16 +154,16 @@ fn with_trace_layer_a_failure_is_one_line() {
 
 #[test]
 fn sentry_gets_one_event_for_each_failure() {
-    // An ERROR is an event of Sentry's; a time limit and an overload are a WARN of the contract's.
-    let filter = |metadata: &tracing::Metadata<'_>| match *metadata.level() {
-        Level::ERROR => EventFilter::Event,
-        Level::WARN if metadata.target().starts_with("tower_contract") => EventFilter::Event,
-        _ => EventFilter::Ignore,
+    // A 5xx is an ERROR; a time limit and an overload are a WARN of the contract's.
+    let is_failure = |metadata: &tracing::Metadata<'_>| match *metadata.level() {
+        Level::ERROR => true,
+        Level::WARN => metadata.target().starts_with("tower_contract"),
+        _ => false,
     };
     let app = service().layer(contract());
     for path in PATHS {
         let ask_twice = || {
-            let layer = sentry_tracing::layer().event_filter(filter);
+            let layer = ErrorLayer::new().with_filter(filter_fn(is_failure));
             tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
                 tracing::callsite::rebuild_interest_cache();
                 ask(&app, path)
