@@ -92,7 +92,12 @@ fn contract(options: &Options) -> Result<ContractLayer, CorsPolicyError> {
         .timeout(TimeoutLayer::new(options.timeout))
         // A media store that hangs in the middle ends in a playback that visibly breaks off.
         .body_timeout(BodyTimeoutLayer::new().between_frames(options.timeout))
-        .panics(|layer| layer.on_panic(|panic| eprintln!("{panic}"))))
+        .panics(|layer| layer.on_panic(|panic| eprintln!("{panic}")))
+        .on_error(|report| {
+            if let Some(why) = report.sources {
+                eprintln!("{why}");
+            }
+        }))
 }
 
 async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError> {

@@ -21,20 +21,30 @@ pub struct Search {
 }
 
 impl Search {
-    /// Reads the query's parameters. A name that is not known is an error too: a filter with a typing
-    /// mistake would find everything.
+    /// Reads the query's parameters, and tells all that are wrong at once. A name that is not known is
+    /// an error too: a filter with a typing mistake would find everything.
     pub fn parse(parameters: &[(String, String)]) -> Result<Self, ApiError> {
         let mut search = Self::default();
+        let mut wrong = Vec::new();
         for (name, value) in parameters {
-            match name.as_str() {
-                "callerPhoneNumber" => set(&mut search.caller, name, value)?,
-                "dialedPhoneNumber" => set(&mut search.dialed, name, value)?,
-                "startTime" => set(&mut search.start, name, value)?,
-                "stopTime" => set(&mut search.stop, name, value)?,
-                "page" => set(&mut search.page, name, value)?,
-                "pageSize" => set(&mut search.page_size, name, value)?,
-                _ => return Err(errors::bad_parameter(name, "there is no such parameter")),
-            }
+            let read = match name.as_str() {
+                "callerPhoneNumber" => set(&mut search.caller, value),
+                "dialedPhoneNumber" => set(&mut search.dialed, value),
+                "startTime" => set(&mut search.start, value),
+                "stopTime" => set(&mut search.stop, value),
+                "page" => set(&mut search.page, value),
+                "pageSize" => set(&mut search.page_size, value),
+                _ => Err("there is no such parameter".to_owned()),
+            };
+            wrong.extend(read.err().map(|reason| (name.clone(), reason)));
+        }
+        if let Some((name, reason)) = wrong.first() {
+            // The documented words tell the first; the field errors tell each.
+            let first = errors::bad_parameter(name, reason);
+            let all = wrong.iter();
+            return Err(all.fold(first, |error, (name, reason)| {
+                error.with_field(name.clone(), "invalid", reason.clone())
+            }));
         }
         search.check()
     }
@@ -106,16 +116,11 @@ fn written<T: Display>(value: Option<&T>) -> Option<String> {
 }
 
 /// Sets a parameter, once. No value of this API holds a space: it is a `+` that was not escaped.
-fn set<T: FromStr<Err: Display>>(
-    place: &mut Option<T>,
-    name: &str,
-    value: &str,
-) -> Result<(), ApiError> {
+fn set<T: FromStr<Err: Display>>(place: &mut Option<T>, value: &str) -> Result<(), String> {
     let parsed = value.replace(' ', "+").parse();
-    let parsed = parsed.map_err(|reason| errors::bad_parameter(name, reason))?;
-    match place.replace(parsed) {
+    match place.replace(parsed.map_err(|reason: T::Err| reason.to_string())?) {
         None => Ok(()),
-        Some(_) => Err(errors::bad_parameter(name, "it is given twice")),
+        Some(_) => Err("it is given twice".to_owned()),
     }
 }
 
