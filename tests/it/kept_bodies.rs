@@ -210,7 +210,7 @@ fn what_is_understood_keeps_the_status_and_brings_its_headers() {
             429 Too Many Requests
             content-type: application/json
             retry-after: 3
-            content-length: 121
+            content-length: 109
             x-content-type-options: nosniff
             cache-control: no-store
             access-control-allow-origin: https://app.example.com

@@ -61,9 +61,9 @@ fn opentelemetry_counts_each_error_by_status_cause_and_route() {
         ask(&app, path);
     }
     provider.force_flush().unwrap();
-    let exported = format!("{:?}", exporter.get_finished_metrics().unwrap());
+    let told = format!("{:?}", exporter.get_finished_metrics().unwrap());
     for label in ["/recordings/{id}", "Panic", "Timeout", "5001"] {
-        assert!(exported.contains(label), "{label}: {exported}");
+        assert!(told.contains(label), "{label}: {told}");
     }
-    assert!(!exported.contains("/recordings/7"));
+    assert!(!told.contains("/recordings/7"));
 }
