@@ -82,6 +82,7 @@ use crate::{
 /// assert!(error.is_timeout());
 /// # }
 /// ```
+#[doc(alias = "ResponseBodyTimeoutLayer")]
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct BodyTimeoutLayer {

@@ -13,18 +13,16 @@
 //! # The walk
 //!
 //! ```text
-//!  request                                                                     response
-//!     ▼                                                                            ▲
-//!  1  CorsContract    classifies: not CORS | preflight | actual                    │  12  the contract's headers, whatever the outcome
-//!     │  preflight ─────────────────────────────── 200 ───────────────────────────►┤
-//!  2  ErrorBody       remembers method and uri                                     │  11  status >= 400: writes the envelope; else passes the body on
-//!  3  MethodGuard     is this method supported?                                    │  10
-//!     │  no ────────────────────────────────────── 405 + Allow + ApiError ────────►┤
-//!  4  PanicToError    enters catch_unwind                                          │   9  a panic: 500 + ApiError; guards the body
-//!  5  CatchError      lets readiness errors wait                                   │   8  an Err: 500 / 502 / 503 / 413 + ApiError
-//!  6  Timeout         starts the clock                                             │   7  the response first, then the clock: 503 + ApiError
-//!     ▼                                                                            │
-//!     the service ────────────── a response, or ApiError::into_http() ─────────────┘
+//!  request                                                 response
+//!     ▼                                                        ▲
+//!  1  CorsContract   a preflight? ── yes: 200 ───────────────►┤ 12  puts the contract's headers
+//!  2  ErrorBody      remembers method and uri                 │ 11  400..=599: writes the envelope
+//!  3  MethodGuard    supported? ── no: 405 + ApiError ───────►┤ 10
+//!  4  PanicToError   enters catch_unwind                      │  9  a panic: 500 + ApiError
+//!  5  CatchError     lets readiness errors wait               │  8  an Err: 500, 502, 503, 413
+//!  6  Timeout        starts the clock                         │  7  too late: 503 + ApiError
+//!     ▼                                                        │
+//!     the service ──── a response, or ApiError::into_http() ───┘
 //! ```
 //!
 //! | layer | what it does |
@@ -48,7 +46,7 @@
 //! use std::time::Duration;
 //!
 //! use axum::{Router, extract::Path, routing::get};
-//! use tower_contract::{ApiError, ContractLayer, CorsPolicy, TimeoutLayer};
+//! use tower_contract::{ApiError, ContractLayer, CorsPolicy};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! async fn recording(Path(id): Path<u32>) -> Result<String, ApiError> {
@@ -59,12 +57,11 @@
 //! }
 //!
 //! let policy = CorsPolicy::builder(["https://app.example.com"])
-//!     .allow_methods(["GET", "POST", "PUT", "OPTIONS"])
-//!     .allow_headers(["Authorization", "Origin", "Content-Type"])
+//!     .json_pages()
 //!     .build()?;
 //! let contract = ContractLayer::new(policy)
 //!     .public_url("https://api.example.com".parse()?)
-//!     .timeout(TimeoutLayer::new(Duration::from_secs(2)));
+//!     .timeout(Duration::from_secs(2));
 //! let app: Router = Router::new().route("/recordings/{id}", get(recording)).layer(contract);
 //! # let _ = app;
 //! # Ok(()) }
@@ -85,6 +82,7 @@
 //! fails after the head was sent (the client sees a broken message), and `panic = "abort"`. Only
 //! [`DrainRequestLayer`] reads a request body, and no layer changes a status.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 // Floor 0: the error as a value.
@@ -122,6 +120,8 @@ mod stack;
 // Floor 4: what uses the public API alone.
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 pub use crate::{
     api_error::{ApiError, Cause, FieldError, OrApiError},
@@ -168,17 +168,7 @@ pub mod service {
     };
 }
 
-/// The guide's examples, compiled.
-#[cfg(all(doctest, feature = "conformance"))]
-#[doc = include_str!("../docs/guide/check.md")]
-mod guide_check {}
-
 /// The README's examples, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
-
-/// The guide's examples, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/guide/cors.md")]
-mod guide_cors {}

@@ -73,6 +73,7 @@ use crate::{
 /// assert_eq!(broken.status(), StatusCode::INTERNAL_SERVER_ERROR);
 /// # }
 /// ```
+#[doc(alias("CatchPanic", "CatchPanicLayer"))]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PanicToErrorLayer {

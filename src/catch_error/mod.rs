@@ -71,6 +71,7 @@ use crate::{
 /// assert_eq!(failed.body(), "");
 /// # }
 /// ```
+#[doc(alias("HandleError", "HandleErrorLayer"))]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CatchErrorLayer {

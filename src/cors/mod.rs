@@ -127,6 +127,7 @@ use crate::short_circuit::{ShortCircuit, give_back_readiness};
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "CorsLayer")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CorsContractLayer {

@@ -49,6 +49,7 @@ pub struct CorsPolicy {
 /// let error = CorsPolicy::builder(["https://app.example.com/"]).build().unwrap_err();
 /// assert_eq!(error.problems()[0].corrected(), ["https://app.example.com"]);
 /// ```
+#[doc(alias("AllowOrigin", "permissive"))]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CorsPolicyBuilder {

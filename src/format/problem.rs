@@ -23,6 +23,7 @@ use crate::{
 /// ```json
 /// {"title":"Not Found","status":404,"detail":"No resource exists at this URI.","instance":"/nope","code":404,"http_method":"GET"}
 /// ```
+#[doc(alias("ProblemDetails", "rfc9457", "rfc7807"))]
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ProblemDetailsFormat {

@@ -66,6 +66,7 @@ use crate::{
 /// assert_eq!(refused.headers()["allow"], "GET, HEAD, POST");
 /// # }
 /// ```
+#[doc(alias = "MethodNotAllowed")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MethodGuardLayer {

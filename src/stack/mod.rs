@@ -72,6 +72,7 @@ use crate::{
 /// assert_eq!(broken.headers()["content-type"], "application/json");
 /// # }
 /// ```
+#[doc(alias("CorsLayer", "CatchPanic", "HandleError"))]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ContractLayer<F = EnvelopeFormat> {

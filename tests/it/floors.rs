@@ -32,6 +32,7 @@ const FLOORS: [(&str, u8); 25] = [
     ("timeout", 2),
     ("stack", 3),
     ("conformance", 4),
+    ("guide", 4),
     ("bin", 4),
 ];
 

@@ -1,0 +1,38 @@
+//! The guide: tasks and symptoms, and what to write. It exists in the documentation alone.
+//!
+//! [cors]: cors
+//! [errors]: errors
+//! [from-tower-http]: from_tower_http
+//! [observability]: observability
+//! [clients]: clients
+//! [overload]: overload
+//! [proxies]: proxies
+//! [limits]: limits
+//! [check]: check
+//! [mesh]: mesh
+#![doc = ""]
+#![doc = include_str!("../docs/guide/README.md")]
+
+#[doc = include_str!("../docs/guide/check.md")]
+pub mod check {}
+#[doc = include_str!("../docs/guide/clients.md")]
+pub mod clients {}
+#[doc = include_str!("../docs/guide/cors.md")]
+pub mod cors {}
+#[doc = include_str!("../docs/guide/from-tower-http.md")]
+pub mod from_tower_http {}
+/// [cors]: super::cors
+/// [proxies]: super::proxies
+#[doc = ""]
+#[doc = include_str!("../docs/guide/limits.md")]
+pub mod limits {}
+#[doc = include_str!("../docs/guide/mesh.md")]
+pub mod mesh {}
+#[doc = include_str!("../docs/guide/observability.md")]
+pub mod observability {}
+#[doc = include_str!("../docs/guide/overload.md")]
+pub mod overload {}
+/// [mesh]: super::mesh
+#[doc = ""]
+#[doc = include_str!("../docs/guide/proxies.md")]
+pub mod proxies {}
