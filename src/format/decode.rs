@@ -17,8 +17,9 @@ impl Envelope {
     /// else comes (HTML, no content, content in a coding, an answer to HEAD) is the envelope of the
     /// status: its reason phrase, one sentence, the status as the code.
     ///
-    /// `status` and `headers` are those of the response, `content` is all of its body. Content in a
-    /// coding has to be decoded before, and `content-encoding` removed, as most clients do.
+    /// `status` and `headers` are those of the response, `content` is all of its body. What it is,
+    /// only `content-type` says: without one it is not read. Content in a coding has to be decoded
+    /// before, and `content-encoding` removed, as most clients do.
     ///
     /// ```
     /// use http::{HeaderMap, HeaderValue, StatusCode};
