@@ -19,10 +19,14 @@ pub mod check {}
 pub mod clients {}
 #[doc = include_str!("../docs/guide/cors.md")]
 pub mod cors {}
+// Its examples need a validator and more: `tests/heavy` runs them.
+#[cfg(not(doctest))]
+#[doc = include_str!("../docs/guide/errors.md")]
+pub mod errors {}
 #[doc = include_str!("../docs/guide/from-tower-http.md")]
 pub mod from_tower_http {}
-/// [cors]: super::cors
-/// [proxies]: super::proxies
+/// [cors]: self::cors
+/// [proxies]: self::proxies
 #[doc = ""]
 #[doc = include_str!("../docs/guide/limits.md")]
 pub mod limits {}
@@ -32,7 +36,7 @@ pub mod mesh {}
 pub mod observability {}
 #[doc = include_str!("../docs/guide/overload.md")]
 pub mod overload {}
-/// [mesh]: super::mesh
+/// [mesh]: self::mesh
 #[doc = ""]
 #[doc = include_str!("../docs/guide/proxies.md")]
 pub mod proxies {}

@@ -67,6 +67,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The [guide] starts from tasks and symptoms: CORS, errors, moving from tower-http, logs, clients,
+//! overload, proxies, and what no layer can cover.
+//!
 //! # Features
 //!
 //! None is on by default. `axum`: `IntoResponse` for [`ApiError`], and the path before `nest` in the
@@ -80,7 +83,8 @@
 //!
 //! It does not cover what is answered before a service is called (hyper's own 400, 414 and 431), what
 //! fails after the head was sent (the client sees a broken message), and `panic = "abort"`. Only
-//! [`DrainRequestLayer`] reads a request body, and no layer changes a status.
+//! [`DrainRequestLayer`] reads a request body, and no layer changes a status but that of an rpc. The
+//! guide has [the whole list](guide::limits).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
