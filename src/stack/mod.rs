@@ -120,7 +120,8 @@ impl ContractLayer {
 
 impl<F: Clone> ContractLayer<F> {
     /// Refuses methods that are not supported: a list of methods for the whole service, or a
-    /// [`MethodGuardLayer`].
+    /// [`MethodGuardLayer`]. The list has values of [`http::Method`], not texts, unlike a CORS policy:
+    /// `.methods([Method::GET, Method::POST])`.
     pub fn methods(self, methods: impl Into<MethodGuardLayer>) -> Self {
         self.with(|layers| layers.methods = methods.into())
     }
