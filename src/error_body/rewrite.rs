@@ -103,11 +103,12 @@ impl<F> Settings<F> {
             Some(_) => None,
             None => Media::of_error(status, headers, self.others.understand.is_set()),
         };
-        // A body that panics when asked is not read.
+        // A body that panics when asked has not ended, and its length is unknown.
         let fits = |media: &Media| {
             let body = response.body();
-            let hint = catch(|| (body.is_end_stream(), body.size_hint().lower()));
-            hint.is_ok_and(|(is_empty, least)| !is_empty && least <= self.max_len(*media) as u64)
+            let is_empty = catch(|| body.is_end_stream()).unwrap_or(false);
+            let least = catch(|| body.size_hint().lower()).unwrap_or_default();
+            !is_empty && least <= self.max_len(*media) as u64
         };
         media.filter(fits).map_or(Plan::Write, Plan::Read)
     }
@@ -134,12 +135,10 @@ impl<F> Settings<F> {
             && self.is_listened_to(level(Cause::Application, head.status.as_u16()))
             && !is_told(&head.extensions);
         let mut body = pin!(Some(body));
-        let text = body.as_mut().as_pin_mut().filter(|_| is_masked);
-        let (masked, polled) = match text.map(|text| catch(|| ready_text(text, cx))) {
-            None => (None, None),
-            Some(Ok(text)) => (text, None),
-            Some(Err(panic)) => (None, Some(panic)),
-        };
+        let mut text = Vec::new();
+        let read = body.as_mut().as_pin_mut().filter(|_| is_masked);
+        let polled = read.and_then(|body| catch(|| read_ready(body, &mut text, cx)).err());
+        let masked = first_line(&text);
         let dropped = catch(|| body.set(None)).err();
         (Unread { foreign: Foreign::Nothing, masked }, BodyPanics { polled, dropped })
     }
@@ -228,13 +227,13 @@ fn attempt(format: &impl ErrorFormat, error: Occurrence<'_>) -> Option<(Written,
     written.ok().filter(|(_, content)| !content.is_empty())
 }
 
-/// The first KiB of a text that is ready now, on one escaped line.
-fn ready_text<B: Body<Data = Bytes>>(
+/// Reads the first KiB of a text, as far as it is ready now. What was read before a panic counts.
+fn read_ready<B: Body<Data = Bytes>>(
     mut body: Pin<&mut B>,
+    text: &mut Vec<u8>,
     cx: &mut Context<'_>,
-) -> Option<String> {
+) {
     const MAX_BYTES: usize = 1024;
-    let mut text = Vec::new();
     while text.len() < MAX_BYTES {
         let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(cx) else { break };
         let data = frame.into_data().unwrap_or_default();
@@ -244,7 +243,10 @@ fn ready_text<B: Body<Data = Bytes>>(
         let room = MAX_BYTES - text.len();
         text.extend_from_slice(data.get(..room).unwrap_or(&data));
     }
-    // A character that was cut in two at the end is left out.
+}
+
+/// The text on one escaped line; a character that was cut in two at the end is left out.
+fn first_line(text: &[u8]) -> Option<String> {
     let valid = text.utf8_chunks().next()?.valid();
     (!valid.is_empty()).then(|| escaped(valid))
 }
