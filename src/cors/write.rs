@@ -36,19 +36,20 @@ impl CorsHeaders {
         // new, and appending it is cheaper than looking for it again.
         let is_in_the_way =
             |name: &HeaderName| (varies && *name == VARY) || name.as_str().starts_with(PREFIX);
-        let mut vary = varies.then_some(const { HeaderValue::from_static("Origin") });
+        let mut has_vary = !varies;
         if headers.keys().any(is_in_the_way) {
             remove_inner(headers);
-            vary = vary.and_then(|_| merge_vary(headers));
+            has_vary = has_vary || merge_vary(headers);
         }
-        self.append(answer, vary, headers);
+        self.append(answer, has_vary, headers);
     }
 
-    /// Appends the contract's lines to a head that has none of them.
-    fn append(&self, answer: &CorsAnswer, vary: Option<HeaderValue>, headers: &mut HeaderMap) {
+    /// Appends the contract's lines to a head that has none of them, or only a `Vary` that is right.
+    #[inline]
+    fn append(&self, answer: &CorsAnswer, has_vary: bool, headers: &mut HeaderMap) {
         // A map that has no room left (32,768 lines) stays as it is: browsers then refuse the
         // response, which no connection could carry anyway.
-        let lines = 5 + usize::from(self.exposed.is_some()) + usize::from(vary.is_some());
+        let lines = 5 + usize::from(self.exposed.is_some()) + usize::from(!has_vary);
         let _ = headers.try_reserve(lines);
         let mut append = |name, value| drop(headers.try_append(name, value));
         if let Some(origin) = answer.origin(self) {
@@ -73,8 +74,8 @@ impl CorsHeaders {
         } else if let Some(exposed) = &self.exposed {
             append(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
         }
-        if let Some(vary) = vary {
-            append(VARY, vary);
+        if !has_vary {
+            append(VARY, const { HeaderValue::from_static("Origin") });
         }
     }
 }
@@ -92,17 +93,14 @@ fn remove_inner(headers: &mut HeaderMap) {
     }
 }
 
-/// Merges `Origin` into the `Vary` that is there; where none is, returns the line to append.
+/// Merges `Origin` into the `Vary` that is there; whether there is one.
 #[cold]
-fn merge_vary(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    let value = vary_with_origin(headers);
-    if !headers.contains_key(VARY) {
-        return value;
-    }
-    if let Some(value) = value {
+fn merge_vary(headers: &mut HeaderMap) -> bool {
+    let has_vary = headers.contains_key(VARY);
+    if let Some(value) = vary_with_origin(headers).filter(|_| has_vary) {
         let _ = headers.try_insert(VARY, value);
     }
-    None
+    has_vary
 }
 
 /// `Vary` with `Origin` as one line (RFC 9110, 5.3 and 12.5.5), unless it says so already.
