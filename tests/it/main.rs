@@ -32,6 +32,7 @@ mod errors;
 mod example;
 mod examples;
 mod fetch;
+mod flat;
 mod floors;
 mod foreign_bodies;
 mod fuzz_corpus;

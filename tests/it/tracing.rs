@@ -23,7 +23,14 @@ type Answer = Response<Full<Bytes>>;
 
 /// Keeps each event as a line: its level, where it comes from, and its fields.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// The lines since the last time.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
 
 struct Line(String);
 
@@ -71,10 +78,10 @@ fn events(act: impl Fn()) -> Vec<String> {
     tracing::subscriber::with_default(log.clone(), || {
         act();
         tracing::callsite::rebuild_interest_cache();
-        log.0.lock().unwrap().clear();
+        log.take();
         act();
     });
-    log.0.lock().unwrap().clone()
+    log.take()
 }
 
 /// There is one event, it begins so, and it is one plain line without the query and the secret.
