@@ -128,13 +128,16 @@ where
     }
 }
 
+/// What a poll of a body gives.
+type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
 /// What the body gives; `None` where its time is over.
 #[inline]
 fn poll_in_time<B: Body>(
     body: Pin<&mut B>,
     tail: Option<&mut Tail>,
     cx: &mut Context<'_>,
-) -> Option<Poll<Option<Result<Frame<B::Data>, B::Error>>>> {
+) -> Option<Polled<B>> {
     let polled = body.poll_frame(cx);
     if let Some(clock) = tail.and_then(|tail| tail.clock.as_mut()) {
         if clock.is_over(&polled, cx) {
