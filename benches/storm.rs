@@ -6,7 +6,6 @@
     clippy::cast_precision_loss,
     dead_code,
     unreachable_pub,
-    unnameable_types,
     reason = "a measurement that cannot go on stops; figures are rounded; its modules are the tests'"
 )]
 

@@ -46,8 +46,10 @@ use crate::{
 ///
 /// # Where it goes
 ///
-/// Around the service, inside `PanicToError`. It needs tokio's timer: outside of a runtime with
+/// Around the service, inside `PanicToError`; [`ContractLayer::body_timeout`] puts it there. It needs tokio's timer: outside of a runtime with
 /// time enabled, a pending body panics.
+///
+/// [`ContractLayer::body_timeout`]: crate::ContractLayer::body_timeout
 ///
 /// # Example
 ///

@@ -35,9 +35,9 @@
 //! | [`TimeoutLayer`] | a response that does not begin in time becomes 503 |
 //! | [`ContractLayer`] | all of them, in this order |
 //!
-//! Beside these stand two that the stack does not contain: [`BodyTimeoutLayer`] breaks a body that
-//! takes too long, and [`DrainRequestLayer`] reads on what a service left of a request, so that an
-//! early answer is heard over HTTP/1.1.
+//! Beside these stand two: [`BodyTimeoutLayer`] breaks a body that takes too long, in the stack where
+//! [`ContractLayer::body_timeout`] asks for it; [`DrainRequestLayer`], which the stack does not
+//! contain, reads on what a service left of a request, so that an early answer is heard over HTTP/1.1.
 //!
 //! A layer that fails returns an [`ApiError`] in an empty response, never bytes; so does a handler. With
 //! feature `axum` it is `IntoResponse`:

@@ -41,9 +41,10 @@ use crate::{
 ///
 /// # What it leaves alone
 ///
-/// The panic hook of the process: it prints before anything is caught. Two panics in one frame, a
-/// stack overflow and `panic = "abort"` end the process. State that a panic left half changed: a
-/// poisoned mutex stays poisoned.
+/// The panic hook of the process: it prints before anything is caught. Panics of hints, and of the
+/// drop of an error that the service returned, are contained and told to nobody. Two panics in one
+/// frame, a stack overflow and `panic = "abort"` end the process. State that a panic left half
+/// changed: a poisoned mutex stays poisoned.
 ///
 /// # Where it goes
 ///

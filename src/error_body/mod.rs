@@ -76,7 +76,7 @@ use crate::{
 /// An rpc gets its protocol's error instead: the code of the cause or of the status, with a fixed
 /// text, where the client looks for it: in the head (gRPC), in the head and in a frame of trailers
 /// (gRPC-Web), in a JSON object of Connect's (unary) or in an envelope that ends the stream. A panic
-/// in a stream that has begun becomes trailers, or the last frame.
+/// in a stream that has begun becomes trailers, or the last frame; so does a limit of its time.
 ///
 /// It is the one teller: each error response gives one event (feature `tracing`) and one call of
 /// [`on_error`](Self::on_error), whoever made it. Two of these layers, one inside the other, tell

@@ -135,8 +135,8 @@ impl<F: Clone> ContractLayer<F> {
     /// [`BodyTimeoutLayer`].
     ///
     /// A body that takes longer ends with an error, and never with a clean end; the stream of an rpc
-    /// ends with its protocol's word for a deadline. Without this no body has a limit. A response
-    /// that passes then needs one allocation for its body's clock.
+    /// ends with its protocol's word for a deadline. Without this no body has a limit; with it each
+    /// response that passes needs one allocation for its body's clock.
     pub fn body_timeout(self, limits: impl Into<BodyTimeoutLayer>) -> Self {
         self.with(|layers| layers.body_timeout = Some(limits.into()))
     }

@@ -266,6 +266,7 @@ impl Drop for HostileBody {
 
 /// What the service fails with. It is no error itself, so that its `Into` is its own.
 #[derive(Debug)]
+#[expect(unnameable_types, reason = "it is reached through an impl for someone's type")]
 pub struct Wrapped(Failure);
 
 impl From<Wrapped> for BoxError {

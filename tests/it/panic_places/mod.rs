@@ -95,7 +95,8 @@ async fn a_subscriber_that_panics_takes_nothing_with_it() {
 async fn ten_thousand_panics_lose_no_sibling_and_end_no_task() {
     let storm = storm::run(10_000).await;
     assert_eq!((storm.wrong, storm.lost_siblings, storm.dead_tasks), (0, 0, 0), "{storm:?}");
-    assert!(storm.panics >= 10_000 && storm.siblings > 0);
+    assert_eq!(storm.panics, 10_000);
+    assert!(storm.siblings > 5_000 && !storm.time.is_zero(), "{storm:?}");
 }
 
 impl Server {
