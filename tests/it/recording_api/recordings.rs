@@ -124,7 +124,7 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         expect![[r#"
             400 Bad Request
 
-            {"http_method":"GET","title":"bad parameter","description":"bad parameter 'callerNumber' reason : there is no such parameter","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
+            {"http_method":"GET","title":"bad parameter","description":"bad parameter 'callerNumber' reason : there is no such parameter","code":4020,"uri":"http://localhost:8080/api/v2/recordings","errors":[{"field":"callerNumber","code":"invalid","message":"there is no such parameter"}]}
         "#]],
     )
     .await;
@@ -133,7 +133,7 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         expect![[r#"
             400 Bad Request
 
-            {"http_method":"GET","title":"bad parameter","description":"bad parameter 'callerPhoneNumber' reason : a phone number is at most 32 digits, with a + before and * as wildcard","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
+            {"http_method":"GET","title":"bad parameter","description":"bad parameter 'callerPhoneNumber' reason : a phone number is at most 32 digits, with a + before and * as wildcard","code":4020,"uri":"http://localhost:8080/api/v2/recordings","errors":[{"field":"callerPhoneNumber","code":"invalid","message":"a phone number is at most 32 digits, with a + before and * as wildcard"}]}
         "#]],
     )
     .await;
@@ -142,7 +142,7 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         expect![[r#"
             400 Bad Request
 
-            {"http_method":"GET","title":"bad parameter","description":"bad parameter 'startTime' reason : a time is written like 2015-09-10T16:58:22.000+0000","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
+            {"http_method":"GET","title":"bad parameter","description":"bad parameter 'startTime' reason : a time is written like 2015-09-10T16:58:22.000+0000","code":4020,"uri":"http://localhost:8080/api/v2/recordings","errors":[{"field":"startTime","code":"invalid","message":"a time is written like 2015-09-10T16:58:22.000+0000"}]}
         "#]],
     )
     .await;
@@ -151,7 +151,7 @@ async fn a_search_without_a_filter_or_with_a_bad_one_is_400() {
         expect![[r#"
             400 Bad Request
 
-            {"http_method":"GET","title":"bad parameter","description":"bad parameter 'pageSize' reason : it is not an integer from 1 to 100","code":4020,"uri":"http://localhost:8080/api/v2/recordings"}
+            {"http_method":"GET","title":"bad parameter","description":"bad parameter 'pageSize' reason : it is not an integer from 1 to 100","code":4020,"uri":"http://localhost:8080/api/v2/recordings","errors":[{"field":"pageSize","code":"invalid","message":"it is not an integer from 1 to 100"}]}
         "#]],
     )
     .await;
