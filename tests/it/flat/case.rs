@@ -7,6 +7,7 @@ use super::service::Body;
 
 /// One request, what the service makes of it, and who listens.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub struct Case {
     pub setup: usize,
     pub has_hooks: bool,

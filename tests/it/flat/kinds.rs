@@ -8,7 +8,9 @@ use super::{
 };
 
 /// The kinds of outcomes that must come often, by what was asked and what was seen.
-const KINDS: [(&str, fn(&Case, &Seen) -> bool); 30] = [
+type IsOfKind = fn(&Case, &Seen) -> bool;
+
+const KINDS: [(&str, IsOfKind); 30] = [
     ("healthy", |case, seen| case.is_answered(seen) && seen.starts_with("200")),
     ("pending once", |case, seen| case.waits && case.is_answered(seen)),
     ("healthy, in pieces", |case, seen| {
