@@ -12,7 +12,6 @@ use crate::{
         mark_told, redacted,
     },
     request_head::RequestHead,
-    unwind::catch,
 };
 
 /// What is told of an error response beside what the request says.
@@ -102,7 +101,7 @@ impl<F> Settings<F> {
         };
         // A subscriber that panics hurts nobody.
         #[cfg(feature = "tracing")]
-        let _ = catch(|| report.record(level));
+        let _ = crate::unwind::catch(|| report.record(level));
         #[cfg(not(feature = "tracing"))]
         let _ = level;
         self.others.on_error.run(|hook| hook(&report));

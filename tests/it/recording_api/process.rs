@@ -23,7 +23,7 @@ use super::{
 async fn on_sigterm_a_request_in_flight_finishes() {
     let (audio, body) = mpsc::channel(1);
     let store = media_store_once(Body::from_stream(ReceiverStream::new(body))).await;
-    let mut api = Program::start(&["--media-url", &store]).await;
+    let mut api = Program::start(&["--media-url", &store, "--timeout", "30s"]).await;
     audio.send(Ok::<_, io::Error>("the beginning")).await.unwrap();
     let playing = api.connect().await.begin(agent(PLAY)).await;
 
