@@ -440,8 +440,12 @@ impl PanicReporter {
     }
 
     #[cold]
-    pub(crate) fn boxed(on_panic: &Hook<OnPanic>, head: RequestHead) -> Box<Self> {
-        Box::new(Self { on_panic: on_panic.clone(), head })
+    fn boxed(on_panic: &Hook<OnPanic>, head: RequestHead) -> Box<Self> {
+        Box::new(Self::new(on_panic, head))
+    }
+
+    pub(crate) fn new(on_panic: &Hook<OnPanic>, head: RequestHead) -> Self {
+        Self { on_panic: on_panic.clone(), head }
     }
 
     /// Tells the hook of a panic that became `error`, as [`tell`].

@@ -37,20 +37,18 @@ pin_project! {
     #[project = ContentProj]
     #[derive(Debug)]
     enum Content<B> {
-        Inner { #[pin] body: B, tail: Option<Box<Tail>> },
+        // `last` ends the stream of an rpc in place of a panic, or when its time is over.
+        Inner { #[pin] body: B, last: Option<LastFrame>, tail: Option<Box<Tail>> },
         Written { bytes: Bytes },
         // Ended; whether its length, 0, is that of the representation too.
         Ended { length_is_known: bool },
     }
 }
 
-/// What a body needs to know for its end; `None` where nobody listens, no rpc is answered and its
-/// time has no limit.
+/// What a body needs to know for its end; `None` where nobody listens and its time has no limit.
 #[derive(Debug)]
 pub(super) struct Tail {
-    pub(super) reporter: Option<Box<PanicReporter>>,
-    /// Ends the stream of an rpc in place of a panic, or when its time is over.
-    pub(super) last: Option<LastFrame>,
+    pub(super) reporter: Option<PanicReporter>,
     pub(super) clock: Option<BodyClock>,
 }
 
@@ -58,8 +56,8 @@ pub(super) struct Tail {
 
 impl<B> ContractBody<B> {
     #[inline]
-    pub(super) const fn inner(body: B, tail: Option<Box<Tail>>) -> Self {
-        Self { content: Content::Inner { body, tail } }
+    pub(super) const fn inner(body: B, last: Option<LastFrame>, tail: Option<Box<Tail>>) -> Self {
+        Self { content: Content::Inner { body, last, tail } }
     }
 
     /// A whole body of these bytes; without them, the body of an answer that is its head alone.
@@ -90,7 +88,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut content = self.project().content;
         let last = match content.as_mut().project() {
-            ContentProj::Inner { body, tail } => {
+            ContentProj::Inner { body, last, tail } => {
                 let failure = match catch(|| poll_in_time(body, tail.as_deref_mut(), cx)) {
                     Ok(None) => Ok(BodyError::TIMEOUT),
                     Ok(Some(poll)) => match ready!(poll) {
@@ -100,7 +98,8 @@ where
                     },
                     Err(panic) => Err(panic),
                 };
-                failed(tail.as_deref(), failure)
+                let reporter = tail.as_deref().and_then(|tail| tail.reporter.as_ref());
+                failed(reporter, *last, failure)
             }
             ContentProj::Written { bytes } => Ok(Frame::data(std::mem::take(bytes))),
             ContentProj::Ended { .. } => return Poll::Ready(None),
@@ -151,10 +150,10 @@ fn poll_in_time<B: Body>(
 /// message.
 #[cold]
 fn failed(
-    tail: Option<&Tail>,
+    reporter: Option<&PanicReporter>,
+    last: Option<LastFrame>,
     failure: Result<BodyError, Panic>,
 ) -> Result<Frame<Bytes>, BodyError> {
-    let reporter = tail.and_then(|tail| tail.reporter.as_deref());
     let error = match failure {
         Ok(mut error) => {
             if let Some(panicked) = error.take_dropped() {
@@ -167,7 +166,6 @@ fn failed(
             BodyError::PANIC
         }
     };
-    let last = tail.and_then(|tail| tail.last);
     // A body inside has told of its panic already.
     match last.zip(broken_by(&error)) {
         Some((last, broken)) => Ok(last(broken)),
@@ -184,7 +182,7 @@ impl<B> Content<B> {
             ContentProj::Written { .. } | ContentProj::Ended { .. } => None,
         };
         if let Err(panic) = catch(|| self.set(ended)) {
-            PanicReporter::report(reporter.as_deref(), &panic, PanicPlace::Drop);
+            PanicReporter::report(reporter.as_ref(), &panic, PanicPlace::Drop);
         }
     }
 }

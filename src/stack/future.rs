@@ -152,8 +152,10 @@ where
 
     #[inline]
     fn passed(&self, response: Response<B>) -> Answer<B> {
-        let tail = self.layers.tail(self.head, self.rpc.as_deref(), response.headers());
-        response.map(|body| ContractBody::inner(body, tail))
+        let rpc = self.rpc.as_deref();
+        let last = rpc.and_then(|rpc| rpc.end_of_broken(response.headers()));
+        let tail = self.layers.tail(self.head, rpc);
+        response.map(|body| ContractBody::inner(body, last, tail))
     }
 
     /// An error response whose own content says nothing.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -207,23 +207,17 @@ impl<F> Layers<F> {
         }
     }
 
-    /// What the body of a response that passes, with this head, needs for its end.
+    /// What the body of a response that passes needs for its end.
     #[inline]
-    pub(super) fn tail(
-        &self,
-        head: &RequestHead,
-        rpc: Option<&Rpc>,
-        headers: &HeaderMap,
-    ) -> Option<Box<Tail>> {
+    pub(super) fn tail(&self, head: &RequestHead, rpc: Option<&Rpc>) -> Option<Box<Tail>> {
         let on_panic = &self.panics.on_panic;
         let listens = PanicReporter::is_needed(on_panic);
-        if !listens && rpc.is_none() && self.body_timeout.is_none() {
+        if !listens && self.body_timeout.is_none() {
             return None;
         }
-        let reporter = listens.then(|| PanicReporter::boxed(on_panic, head.clone()));
-        let last = rpc.and_then(|rpc| rpc.end_of_broken(headers));
+        let reporter = listens.then(|| PanicReporter::new(on_panic, head.clone()));
         let client_deadline = rpc.and_then(|rpc| rpc.client_deadline);
         let clock = self.body_timeout.map(|limits| limits.start(client_deadline));
-        Some(Box::new(Tail { reporter, last, clock }))
+        Some(Box::new(Tail { reporter, clock }))
     }
 }

@@ -94,14 +94,16 @@ async fn a_hundred_requests_in_flight_finish() {
     let api = Example::start("recording_api", &["--diagnostics", "--timeout", "1h"]).await;
     let mut clients = JoinSet::new();
     for _ in 0..100 {
-        let mut stream = sent(api.address, slow(1500).as_bytes()).await;
+        let mut stream = sent(api.address, slow(4000).as_bytes()).await;
         clients.spawn(async move { rest(&mut stream).await });
     }
+    // A connection that waits to be accepted is in nobody's hands: all are, by then.
+    sleep(Duration::from_secs(1)).await;
     api.signal("TERM").await;
     while let Some(answer) = clients.join_next().await {
         let answer = answer.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer:?}");
-        assert!(answer.ends_with("slept for 1500 ms\n"), "{answer:?}");
+        assert!(answer.ends_with("slept for 4000 ms\n"), "{answer:?}");
     }
     let (status, log) = api.end_with_log().await;
     assert!(status.success());
