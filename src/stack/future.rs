@@ -127,22 +127,15 @@ where
     /// The service has answered: nearly always well, and its response passes.
     #[inline]
     fn answered(&mut self, mut response: Response<B>, cx: &mut Context<'_>) -> Poll<Answer<B>> {
+        self.end();
         if self.rpc.is_none() && !is_error(response.status()) {
-            self.end();
             return Poll::Ready(self.passed(response));
         }
         let settings = &self.layers.error_body.settings;
         match settings.plan(self.head, self.rpc.as_deref(), &mut response) {
-            Plan::Pass => {
-                self.end();
-                Poll::Ready(self.passed(response))
-            }
-            Plan::Write => {
-                self.end();
-                Poll::Ready(self.unread(response, cx))
-            }
+            Plan::Pass => Poll::Ready(self.passed(response)),
+            Plan::Write => Poll::Ready(self.unread(response, cx)),
             Plan::Read(media) => {
-                self.end();
                 self.clock.set(Clock::Off);
                 self.state.set(State::Reading { reading: Reading::new(response, media) });
                 self.poll_reading(cx)
