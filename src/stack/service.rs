@@ -88,7 +88,7 @@ where
         // The preflight first: it is none of the service's business, nor of any layer inside.
         let cors = layers.cors.policy.decide(&request);
         let head = layers.error_body.settings.head_of(&request);
-        let mut rpc = Rpc::of(&request);
+        let mut rpc = if cors.is_preflight() { None } else { Rpc::of(&request) };
         if let (Some(rpc), Some(_)) = (&mut rpc, layers.body_timeout) {
             rpc.client_deadline = client_deadline(&request);
         }
