@@ -173,7 +173,9 @@ fn nowhere_is_readable(subject: &Subject, seen: &Seen<'_>) -> Verdict {
     // Who guards every path with a login answers 401 or 403, and tells nobody which paths exist.
     if !matches!(answer.status, 401 | 403 | 404) {
         let fault = Fault::new(0, answer.summary(), "404");
-        faults.push(if answer.status < 500 { fault.advice() } else { fault });
+        // The page reads it: what is wrong is the status, and no standard forbids it.
+        let level = if answer.status < 500 { Level::Advice } else { Level::Contract };
+        faults.push(fault.at_level(level));
     }
     if faults.is_empty() {
         faults = five_fields(subject, answer, 0);
