@@ -1,6 +1,7 @@
 //! Panics of the service, and of every function that the layers are given.
 
 use std::{
+    convert::Infallible,
     error::Error,
     fmt,
     future::Future,
@@ -14,8 +15,8 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
-use http_body::Body;
-use http_body_util::Full;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full, StreamBody};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_contract::{
@@ -152,6 +153,33 @@ fn a_panic_in_a_body_is_an_error_and_never_a_clean_end() {
         assert!(assert_ready!(frame()).is_none());
         assert_eq!(polls.load(Ordering::Relaxed), frames + 1, "nor polled again");
     }
+}
+
+/// An error of a body that panics when a layer takes it.
+#[derive(Debug)]
+#[expect(unnameable_types, reason = "it is reached through an impl for someone's type")]
+pub struct Untakable;
+
+impl From<Untakable> for BoxError {
+    fn from(_: Untakable) -> Self {
+        panic!("into")
+    }
+}
+
+#[test]
+fn an_error_of_a_body_that_panics_when_it_is_taken_is_a_panic_of_the_body() {
+    let failing = || {
+        service_fn(async |_| {
+            let end = tokio_stream::once(Err::<Frame<Bytes>, _>(Untakable));
+            Ok::<_, Infallible>(Response::new(StreamBody::new(end)))
+        })
+    };
+    let mut alone = PanicToErrorLayer::new().layer(failing());
+    let answer = block_on(alone.call(request("GET /x"))).unwrap();
+    assert!(block_on(answer.into_body().collect()).unwrap_err().is_panic());
+    let mut stack = contract().layer(failing());
+    let answer = block_on(stack.call(request("GET /x"))).unwrap();
+    assert!(block_on(answer.into_body().collect()).unwrap_err().is_panic());
 }
 
 #[test]
@@ -350,7 +378,7 @@ fn a_full_head_passes_every_layer_that_adds_to_it() {
     let full = service_fn(async |_| {
         let mut answer = full_404();
         *answer.status_mut() = StatusCode::OK;
-        Ok::<_, std::convert::Infallible>(answer)
+        Ok::<_, Infallible>(answer)
     });
     let drained = tower_contract::DrainRequestLayer::new().layer(full);
     assert_eq!(ask(drained, "POST /x\n\nunread").headers().len(), lines);

@@ -11,7 +11,8 @@ mod storm;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use http::StatusCode;
-use tower_contract::PanicPlace;
+use tower::Layer;
+use tower_contract::{ErrorBodyLayer, PanicPlace, PanicToErrorLayer};
 
 use self::{
     client::Client,
@@ -88,6 +89,29 @@ async fn a_subscriber_that_panics_takes_nothing_with_it() {
             }
         }
         assert_eq!(server.dead_tasks(), 0, "{stack:?}");
+    }
+}
+
+#[test]
+fn a_subscriber_that_panics_when_asked_hurts_nobody() {
+    // Without a hook, the subscriber alone decides whether anything is told.
+    let ask = |path: &'static str| {
+        let answering = || {
+            crate::support::answering(move |_| {
+                assert_ne!(path, "/panic");
+                crate::support::response(if path == "/ok" { "200" } else { "404" })
+            })
+        };
+        let layers = ErrorBodyLayer::new().layer(PanicToErrorLayer::new().layer(answering()));
+        let asked = format!("GET {path}");
+        let flat = crate::support::ask(crate::support::contract().layer(answering()), &asked);
+        [flat.status().as_u16(), crate::support::ask(layers, &asked).status().as_u16()]
+    };
+    let _default = tracing::subscriber::set_default(server::PanickingSubscriber);
+    for _ in 0..4 {
+        assert_eq!(ask("/ok"), [200, 200]);
+        assert_eq!(ask("/nope"), [404, 404]);
+        assert_eq!(ask("/panic"), [500, 500]);
     }
 }
 
