@@ -54,8 +54,8 @@ pin_project! {
     }
 }
 
-/// Whether a body's error is, or comes from, a panic or a time limit. Between the body that it ended
-/// and this one a framework may have boxed the error.
+/// Whether a body's error is, or comes from, a panic or a time limit. Between the body that it
+/// ended and this one a framework may have boxed the error.
 pub(crate) fn broken_by<E: 'static>(error: &E) -> Option<Broken> {
     as_error(error)
         .into_iter()

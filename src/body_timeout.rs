@@ -28,26 +28,28 @@ use crate::{
 /// A body that passes a limit ends with a [`BodyError`] that [`is_timeout`](BodyError::is_timeout),
 /// never with a clean end: the client sees a broken message and not a complete-looking short one.
 /// The service's body is dropped in the same poll. [`total`](Self::total) is the time from the
-/// response's head to the body's end, [`between_frames`](Self::between_frames) how long the body may
-/// be pending before its next frame. An end or trailers that are ready when the limit passes win.
+/// response's head to the body's end, [`between_frames`](Self::between_frames) how long the body
+/// may be pending before its next frame. An end or trailers that are ready when the limit passes
+/// win.
 ///
 /// A call of gRPC, gRPC-Web or Connect may tell how long its client waits (`grpc-timeout`,
 /// `connect-timeout-ms`), from the request on: that is a limit too, and shortens `total`.
 ///
-/// Size hint, end and trailers pass through. One timer serves both limits, and is allocated when the
-/// body is first pending; of a body that is always ready only `total` asks, for the time.
+/// Size hint, end and trailers pass through. One timer serves both limits, and is allocated when
+/// the body is first pending; of a body that is always ready only `total` asks, for the time.
 ///
 /// # What it leaves alone
 ///
-/// The time to the response's head, which is [`TimeoutLayer`](crate::TimeoutLayer)'s. What the client
-/// does: a body is only looked at when the server wants to send more, so one that waits for a client
-/// that reads nothing is broken when the client reads on. `total` counts a slow client's time,
-/// `between_frames` does not. Protocols that take over the connection, after a 101, have no body.
+/// The time to the response's head, which is [`TimeoutLayer`](crate::TimeoutLayer)'s. What the
+/// client does: a body is only looked at when the server wants to send more, so one that waits for
+/// a client that reads nothing is broken when the client reads on. `total` counts a slow client's
+/// time, `between_frames` does not. Protocols that take over the connection, after a 101, have no
+/// body.
 ///
 /// # Where it goes
 ///
-/// Around the service, inside `PanicToError`; [`ContractLayer::body_timeout`] puts it there. It needs tokio's timer: outside of a runtime with
-/// time enabled, a pending body panics.
+/// Around the service, inside `PanicToError`; [`ContractLayer::body_timeout`] puts it there. It
+/// needs tokio's timer: outside of a runtime with time enabled, a pending body panics.
 ///
 /// [`ContractLayer::body_timeout`]: crate::ContractLayer::body_timeout
 ///

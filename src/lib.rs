@@ -1,9 +1,9 @@
 //! Every response keeps the contract: Tower layers that put the promised CORS headers and one JSON
 //! error envelope on every response, whatever breaks.
 //!
-//! A service that answers well most of the time breaks its promise exactly when it matters: a panic, a
-//! timeout, a path that nobody wrote, a rejected request body answers with an empty body or plain
-//! text, without CORS headers, or not at all, and the web page sees only "network error".
+//! A service that answers well most of the time breaks its promise exactly when it matters: a
+//! panic, a timeout, a path that nobody wrote, a rejected request body answers with an empty body
+//! or plain text, without CORS headers, or not at all, and the web page sees only "network error".
 //! [`ContractLayer`] makes each of these a response that the page can read:
 //!
 //! ```json
@@ -35,12 +35,13 @@
 //! | [`TimeoutLayer`] | a response that does not begin in time becomes 503 |
 //! | [`ContractLayer`] | all of them, in this order |
 //!
-//! Beside these stand two: [`BodyTimeoutLayer`] breaks a body that takes too long, in the stack where
-//! [`ContractLayer::body_timeout`] asks for it; [`DrainRequestLayer`], which the stack does not
-//! contain, reads on what a service left of a request, so that an early answer is heard over HTTP/1.1.
+//! Beside these stand two: [`BodyTimeoutLayer`] breaks a body that takes too long, in the stack
+//! where [`ContractLayer::body_timeout`] asks for it; [`DrainRequestLayer`], which the stack does
+//! not contain, reads on what a service left of a request, so that an early answer is heard over
+//! HTTP/1.1.
 //!
-//! A layer that fails returns an [`ApiError`] in an empty response, never bytes; so does a handler. With
-//! feature `axum` it is `IntoResponse`:
+//! A layer that fails returns an [`ApiError`] in an empty response, never bytes; so does a handler.
+//! With feature `axum` it is `IntoResponse`:
 //!
 //! ```
 //! use std::time::Duration;
@@ -72,8 +73,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `axum`: `IntoResponse` for [`ApiError`], and the path before `nest` in the
-//! `uri` member. `hyper`: errors of hyper and hyper-util's client are 502. `buffer`: errors of
+//! None is on by default. `axum`: `IntoResponse` for [`ApiError`], and the path before `nest` in
+//! the `uri` member. `hyper`: errors of hyper and hyper-util's client are 502. `buffer`: errors of
 //! `tower::buffer` are 503. `subdomains`: a CORS policy can admit every host below one. `linger`:
 //! sockets whose last answer is heard, and with `axum` a listener of them. `tracing`: one event for
 //! each error. `conformance`: whether a service keeps the contract, for a test or a URL. `cli`: the
@@ -81,10 +82,10 @@
 //!
 //! # What it does not do
 //!
-//! It does not cover what is answered before a service is called (hyper's own 400, 414 and 431), what
-//! fails after the head was sent (the client sees a broken message), and `panic = "abort"`. Only
-//! [`DrainRequestLayer`] reads a request body, and no layer changes a status but that of an rpc. The
-//! guide has [the whole list](guide::limits).
+//! It does not cover what is answered before a service is called (hyper's own 400, 414 and 431),
+//! what fails after the head was sent (the client sees a broken message), and `panic = "abort"`.
+//! Only [`DrainRequestLayer`] reads a request body, and no layer changes a status but that of an
+//! rpc. The guide has [the whole list](guide::limits).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -1,8 +1,8 @@
 //! A panic hook for processes whose contracts contain panics: opt-in, process-wide.
 //!
 //! Rust runs the process's panic hook before anything is caught. The default one prints each panic,
-//! and with `RUST_BACKTRACE=1` a backtrace, which makes a panic many times dearer. [`install`] puts a
-//! hook in its place that prints one line for a panic which a layer of this crate contains, and
+//! and with `RUST_BACKTRACE=1` a backtrace, which makes a panic many times dearer. [`install`] puts
+//! a hook in its place that prints one line for a panic which a layer of this crate contains, and
 //! remembers where it happened: [`PanicReport::location`](crate::PanicReport::location) and
 //! [`ErrorReport::location`](crate::ErrorReport::location) then tell file, line and column. Every
 //! other panic goes to the hook that was there.

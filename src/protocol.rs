@@ -25,8 +25,8 @@ const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms"
 const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 
 impl Protocol {
-    /// The protocol of `request`, `None` for HTTP itself: by its media type; Connect's unary calls by
-    /// the version that they tell, in a header or in the query of a GET.
+    /// The protocol of `request`, `None` for HTTP itself: by its media type; Connect's unary calls
+    /// by the version that they tell, in a header or in the query of a GET.
     ///
     /// A request without content costs one look at its headers.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {

@@ -11,7 +11,8 @@ use crate::{
     unwind::{Hook, Panicked, catch, displayed, escaped_again},
 };
 
-/// An error response, as [`ErrorBodyLayer::on_error`](crate::ErrorBodyLayer::on_error) is told of it.
+/// An error response, as [`ErrorBodyLayer::on_error`](crate::ErrorBodyLayer::on_error) is told of
+/// it.
 ///
 /// Nothing in it is sent to the client but status, code and the words that its
 /// [`origin`](Self::origin) names. Its `Display` is one line for a log.
@@ -28,8 +29,8 @@ pub struct ErrorReport<'a> {
     pub method: &'a Method,
     /// The path of the request, percent-encoded, without the query.
     pub uri: &'a str,
-    /// The pattern of the route that matched (feature `axum`: axum's `MatchedPath`). Metrics label by
-    /// it, never by the path, of which there is no end.
+    /// The pattern of the route that matched (feature `axum`: axum's `MatchedPath`). Metrics label
+    /// by it, never by the path, of which there is no end.
     pub route: Option<&'a str>,
     /// The id of the request, where the layer is told
     /// [which header](crate::ErrorBodyLayer::request_id) it is in.
@@ -45,8 +46,8 @@ pub struct ErrorReport<'a> {
     /// File, line and column of the panic; `None` unless the process has installed
     /// [`panic_hook`](crate::panic_hook), and for a panic that ran no hook.
     pub location: Option<&'a str>,
-    /// The beginning of a text that the service wrote with a 5xx, which is not sent: escaped, on one
-    /// line, at most 1 KiB of what was ready.
+    /// The beginning of a text that the service wrote with a 5xx, which is not sent: escaped, on
+    /// one line, at most 1 KiB of what was ready.
     pub masked: Option<&'a str>,
     /// What was added to the error and not sent, because it passed a limit or is refused:
     /// `1 field error, 2 header lines`.

@@ -26,28 +26,28 @@ use crate::{
 /// # What it promises
 ///
 /// The clock starts in `call` and ends with the response's head. A response that is ready when the
-/// clock fires wins. When the limit has passed, the service's future is dropped before the answer is
-/// returned: 503, or [another error](TimeoutLayer::answer), with `Retry-After` if configured
-/// (RFC 9110, 10.2.3). The timer is registered only
-/// once the service is pending; a limit of zero refuses unless the response is ready at once; one
-/// too long for the clock, as `Duration::MAX`, never fires.
+/// clock fires wins. When the limit has passed, the service's future is dropped before the answer
+/// is returned: 503, or [another error](TimeoutLayer::answer), with `Retry-After` if configured
+/// (RFC 9110, 10.2.3). The timer is registered only once the service is pending; a limit of zero
+/// refuses unless the response is ready at once; one too long for the clock, as `Duration::MAX`,
+/// never fires.
 ///
 /// A call of gRPC, gRPC-Web or Connect may tell how long its client waits (`grpc-timeout`,
 /// `connect-timeout-ms`): that shortens the limit, and never lengthens it. Where a limit chosen
-/// [for each request](TimeoutLayer::per_request) is `None`, it is the limit. Without this layer it is
-/// not read.
+/// [for each request](TimeoutLayer::per_request) is `None`, it is the limit. Without this layer it
+/// is not read.
 ///
 /// # What it leaves alone
 ///
-/// The bodies: a slow upload counts against the limit, a slow download does not; a stream of gRPC has
-/// no deadline. The wait for
-/// readiness, before `call`. A service that blocks its thread: no timer fires until it yields; use
-/// `spawn_blocking`. Work that the service has spawned goes on after its future is dropped.
+/// The bodies: a slow upload counts against the limit, a slow download does not; a stream of gRPC
+/// has no deadline. The wait for readiness, before `call`. A service that blocks its thread: no
+/// timer fires until it yields; use `spawn_blocking`. Work that the service has spawned goes on
+/// after its future is dropped.
 ///
 /// # Where it goes
 ///
-/// Innermost, so that only the service's own time counts. It needs tokio's timer: outside of a tokio
-/// runtime with time enabled, a pending service panics.
+/// Innermost, so that only the service's own time counts. It needs tokio's timer: outside of a
+/// tokio runtime with time enabled, a pending service panics.
 ///
 /// # Example
 ///
@@ -175,9 +175,9 @@ impl TimeoutLayer {
         self
     }
 
-    /// Sends `Retry-After` with the 503: whole seconds, rounded up, at least 1. Not sent by default,
-    /// because some intermediaries then repeat a POST. A page reads it where the CORS policy exposes
-    /// it: `expose_headers(["Retry-After"])`.
+    /// Sends `Retry-After` with the 503: whole seconds, rounded up, at least 1. Not sent by
+    /// default, because some intermediaries then repeat a POST. A page reads it where the CORS
+    /// policy exposes it: `expose_headers(["Retry-After"])`.
     pub fn retry_after(mut self, delay: Duration) -> Self {
         let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0)).max(1);
         Arc::make_mut(&mut self.settings).retry_after = Some(HeaderValue::from(seconds));
@@ -188,8 +188,8 @@ impl TimeoutLayer {
 // ===== the decision =====
 
 impl Settings {
-    /// How long `request` may take, by the limit `own` that was set for it: the client of an rpc can
-    /// only shorten it, and without any limit its own is not read.
+    /// How long `request` may take, by the limit `own` that was set for it: the client of an rpc
+    /// can only shorten it, and without any limit its own is not read.
     #[inline]
     pub(crate) fn limit<B>(&self, own: Option<Duration>, request: &Request<B>) -> Option<Duration> {
         match self.limit {
@@ -198,8 +198,8 @@ impl Settings {
         }
     }
 
-    /// The answer to a request whose limit has passed; a panic in the drop of the service's future is
-    /// its source, and takes nothing of the answer.
+    /// The answer to a request whose limit has passed; a panic in the drop of the service's future
+    /// is its source, and takes nothing of the answer.
     #[cold]
     pub(crate) fn refuse<B: Default>(&self, dropped: Option<&Panic>) -> Response<B> {
         let mut error = self.answer.clone();

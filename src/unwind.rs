@@ -15,8 +15,8 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// Runs `code`; a panic is its `Err`.
 ///
-/// That `code` is unwind safe is asserted, not known: a mutex may be poisoned, a half-done change of
-/// shared state may stay. Whoever panics is never called again by the caller of this function.
+/// That `code` is unwind safe is asserted, not known: a mutex may be poisoned, a half-done change
+/// of shared state may stay. Whoever panics is never called again by the caller of this function.
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     let entered = panic_hook::enter();
     let outcome = catch_unwind(AssertUnwindSafe(code));

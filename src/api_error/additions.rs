@@ -60,9 +60,9 @@ impl ApiError {
     /// Adds what is wrong with one field of the request: an entry of the member `errors`.
     ///
     /// `field` is the path of the field, `code` a word for programs, `message` a sentence for
-    /// people, without the value that was refused. At most 100 entries with 16 KiB of JSON are sent;
-    /// from the first that does not fit, the others are left out, and the event of the error says
-    /// how many. Field errors win over a member of the name `errors`.
+    /// people, without the value that was refused. At most 100 entries with 16 KiB of JSON are
+    /// sent; from the first that does not fit, the others are left out, and the event of the error
+    /// says how many. Field errors win over a member of the name `errors`.
     ///
     /// ```
     /// use tower_contract::ApiError;
@@ -84,8 +84,8 @@ impl ApiError {
 
     /// Adds a header line to the response. A name may be given several times.
     ///
-    /// At most 32 lines with 8 KiB of names and values are sent. Left out are lines past that; a name
-    /// or value that does not parse; `content-type`, `content-length`, `content-encoding`,
+    /// At most 32 lines with 8 KiB of names and values are sent. Left out are lines past that; a
+    /// name or value that does not parse; `content-type`, `content-length`, `content-encoding`,
     /// `transfer-encoding`, `connection`, `keep-alive`, `upgrade`, `te`, `trailer` and `date`, and
     /// every `access-control-*` and `grpc-*`, which others write. The event of the error says how
     /// many.

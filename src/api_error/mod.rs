@@ -1,8 +1,8 @@
 //! The error as a value, and the one door through which it enters a response.
 //!
-//! Layers and handlers that fail say so with an [`ApiError`]: [`ApiError::into_http`] puts it in the
-//! extensions of a response with its status and an empty body. Only `ErrorBodyLayer`, further out,
-//! turns it into bytes.
+//! Layers and handlers that fail say so with an [`ApiError`]: [`ApiError::into_http`] puts it in
+//! the extensions of a response with its status and an empty body. Only `ErrorBodyLayer`, further
+//! out, turns it into bytes.
 
 mod additions;
 mod by_status;
@@ -147,7 +147,8 @@ pub struct ApiError {
     additions: Option<Arc<Additions>>,
 }
 
-/// Who an [`ApiError`] comes from. Never sent to an HTTP client: hooks, events and gRPC codes use it.
+/// Who an [`ApiError`] comes from. Never sent to an HTTP client: hooks, events and gRPC codes use
+/// it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -168,7 +169,8 @@ pub enum Cause {
     Service,
 }
 
-/// Fields of an error response with its envelope and all CORS headers, so that the map does not grow.
+/// Fields of an error response with its envelope and all CORS headers, so that the map does not
+/// grow.
 const ROOM: usize = 12;
 
 // ===== impl ApiError =====

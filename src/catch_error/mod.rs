@@ -27,12 +27,12 @@ use crate::{
 ///
 /// # What it promises
 ///
-/// The error type becomes `Infallible`. The error and its sources, at most 16 deep, decide the status:
-/// an [`ApiError`] is sent as it is; tower's and tokio's `Elapsed`, tower's `Overloaded` and (feature
-/// `buffer`) a closed buffer are 503; `LengthLimitError` is 413; an `io::Error` of a connection and
-/// (feature `hyper`) errors of hyper and of hyper-util's client are 502; anything else is 500. The
-/// error itself becomes the source of the [`ApiError`]: the layer that writes the error body tells it
-/// to the people who run the service, and nothing of it reaches the client.
+/// The error type becomes `Infallible`. The error and its sources, at most 16 deep, decide the
+/// status: an [`ApiError`] is sent as it is; tower's and tokio's `Elapsed`, tower's `Overloaded`
+/// and (feature `buffer`) a closed buffer are 503; `LengthLimitError` is 413; an `io::Error` of a
+/// connection and (feature `hyper`) errors of hyper and of hyper-util's client are 502; anything
+/// else is 500. The error itself becomes the source of the [`ApiError`]: the layer that writes the
+/// error body tells it to the people who run the service, and nothing of it reaches the client.
 ///
 /// An error of `poll_ready` is answered too: it is kept, the service counts as ready, and the next
 /// `call` takes it. Backpressure stays: a pending service is pending.
@@ -40,8 +40,8 @@ use crate::{
 /// # What it leaves alone
 ///
 /// Responses, whatever their status, and errors of bodies. It tells nobody: without an
-/// [`ErrorBodyLayer`](crate::ErrorBodyLayer) outside, an error leaves no event. A service that is broken for good (a closed
-/// buffer) stays so: each request is answered 503.
+/// [`ErrorBodyLayer`](crate::ErrorBodyLayer) outside, an error leaves no event. A service that is
+/// broken for good (a closed buffer) stays so: each request is answered 503.
 ///
 /// # Where it goes
 ///
@@ -156,8 +156,8 @@ impl CatchErrorLayer {
     /// other. The answer's cause becomes the given one. An [`ApiError`] of the service, and what
     /// [`classify`](Self::classify) says, is sent as it is.
     ///
-    /// So a client can tell an overload, after which nothing was done, from a time limit, after which
-    /// something may have been. A page reads `Retry-After` where the CORS policy exposes it:
+    /// So a client can tell an overload, after which nothing was done, from a time limit, after
+    /// which something may have been. A page reads `Retry-After` where the CORS policy exposes it:
     /// `expose_headers(["Retry-After"])`.
     ///
     /// ```

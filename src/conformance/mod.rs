@@ -77,8 +77,8 @@ pub use self::{
 /// Prepares a run against a service in this process: an axum Router, a service under
 /// [`ContractLayer`](crate::ContractLayer), tonic's Routes.
 ///
-/// Nothing is sent before [`Run::report`] or [`Run::assert_kept`]. Checks that take a socket are not
-/// run (ALPN, what a server answers by itself). The clock of the runtime must not be paused.
+/// Nothing is sent before [`Run::report`] or [`Run::assert_kept`]. Checks that take a socket are
+/// not run (ALPN, what a server answers by itself). The clock of the runtime must not be paused.
 pub fn of<S, B>(service: S) -> Run
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,

@@ -9,8 +9,8 @@ use crate::conformance::{
 
 /// A run of the checks against one service, made by [`of`](super::of) and [`at`](super::at).
 ///
-/// Everything beside the service itself is optional. What is not told is not checked, and the report
-/// names the option that would check it.
+/// Everything beside the service itself is optional. What is not told is not checked, and the
+/// report names the option that would check it.
 #[must_use]
 pub struct Run {
     pub(super) place: Place,

@@ -86,8 +86,8 @@ impl CorsPolicyByPath {
     /// # Errors
     ///
     /// With every pattern that is not one: without a slash at its start, written as for older
-    /// versions of axum (`:id`, `*rest`), or matching the same paths as an earlier one; and if there
-    /// are more than 65,535 of them.
+    /// versions of axum (`:id`, `*rest`), or matching the same paths as an earlier one; and if
+    /// there are more than 65,535 of them.
     pub fn build(self) -> Result<CorsPolicySource, CorsPathError> {
         let (mut paths, mut problems) = (PathTable::new(), Vec::new());
         let mut policies = vec![self.default];

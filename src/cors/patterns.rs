@@ -53,8 +53,8 @@ pub(super) fn is_name(host: &[u8]) -> bool {
     host.len() <= MAX_HOST && host.iter().all(is_allowed) && previous != b'.'
 }
 
-/// The host of an origin of the web; `None` for what no browser would serialize so, as far as scheme
-/// and port tell.
+/// The host of an origin of the web; `None` for what no browser would serialize so, as far as
+/// scheme and port tell.
 fn host_of(origin: &[u8]) -> Option<&[u8]> {
     let (default_port, authority) = match origin.strip_prefix(b"https://") {
         Some(rest) => (443, rest),

@@ -40,8 +40,8 @@ pub struct CorsPolicy {
 
 /// Builds a [`CorsPolicy`]; made by [`CorsPolicy::builder`].
 ///
-/// Every list is a set: what is there twice counts once, request headers without regard to case. The
-/// order of the setters does not matter, except that of two whole lists the last one counts.
+/// Every list is a set: what is there twice counts once, request headers without regard to case.
+/// The order of the setters does not matter, except that of two whole lists the last one counts.
 ///
 /// ```
 /// use tower_contract::CorsPolicy;
@@ -210,11 +210,12 @@ impl CorsPolicyBuilder {
     }
 
     /// Adds the origins of an app's own pages, exactly as its web view sends them:
-    /// `tauri://localhost`, `capacitor://localhost`, `ionic://localhost`, `chrome-extension://<id>`.
+    /// `tauri://localhost`, `capacitor://localhost`, `ionic://localhost`,
+    /// `chrome-extension://<id>`.
     ///
-    /// Such an origin is that of **any app that uses this scheme** and host on a user's machine; only
-    /// the `<id>` of an extension is its own. The schemes of the web are not taken, nor those whose
-    /// pages have no origin, as `file` and `data`.
+    /// Such an origin is that of **any app that uses this scheme** and host on a user's machine;
+    /// only the `<id>` of an extension is its own. The schemes of the web are not taken, nor those
+    /// whose pages have no origin, as `file` and `data`.
     pub fn app_origins(mut self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.app_origins.extend(owned(origins));
         self
@@ -224,9 +225,9 @@ impl CorsPolicyBuilder {
     /// `https://preview.example.com` admits `https://pr-7.preview.example.com`, and not itself.
     ///
     /// Whoever can serve a page on one of these hosts reads what your own pages read. So a host is
-    /// refused here if those below it belong to many: an IP address, a single label, a public suffix
-    /// (`github.io`, `co.uk`), and a host below which there is one (`amazonaws.com`). Hosts are of
-    /// lower-case letters, digits, hyphens and dots, at most 253 bytes.
+    /// refused here if those below it belong to many: an IP address, a single label, a public
+    /// suffix (`github.io`, `co.uk`), and a host below which there is one (`amazonaws.com`). Hosts
+    /// are of lower-case letters, digits, hyphens and dots, at most 253 bytes.
     #[cfg(feature = "subdomains")]
     pub fn subdomains_of(mut self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.subdomains_of.extend(owned(origins));
@@ -246,9 +247,9 @@ impl CorsPolicyBuilder {
     ///
     /// A page that has sent credentials never gets a response whose `WWW-Authenticate` names Basic,
     /// Digest, NTLM or Negotiate: the browser asks the user for a password, and the page waits. For
-    /// requests whose `Origin` the policy admits these lines are sent as `X-WWW-Authenticate`, which
-    /// is exposed. Pages of the service's own origin, and clients that send no `Origin`, get the
-    /// challenge as it is. A 401 then has `Vary: Origin`, also with one front end.
+    /// requests whose `Origin` the policy admits these lines are sent as `X-WWW-Authenticate`,
+    /// which is exposed. Pages of the service's own origin, and clients that send no `Origin`, get
+    /// the challenge as it is. A 401 then has `Vary: Origin`, also with one front end.
     pub fn readable_challenges(mut self) -> Self {
         self.readable_challenges = true;
         self

@@ -44,7 +44,8 @@ impl CorsHeaders {
         self.append(answer, has_vary, headers);
     }
 
-    /// Appends the contract's lines to a head that has none of them, or only a `Vary` that is right.
+    /// Appends the contract's lines to a head that has none of them, or only a `Vary` that is
+    /// right.
     #[inline]
     fn append(&self, answer: &CorsAnswer, has_vary: bool, headers: &mut HeaderMap) {
         // A map that has no room left (32,768 lines) stays as it is: browsers then refuse the

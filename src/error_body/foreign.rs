@@ -126,8 +126,8 @@ pub(crate) enum Media {
 impl Media {
     /// The kind of content that the head of an error response promises; `None`: nothing to read.
     ///
-    /// A 5xx says nothing: its texts are for the people who run the service. Content of any type may
-    /// be read where the application asks for it.
+    /// A 5xx says nothing: its texts are for the people who run the service. Content of any type
+    /// may be read where the application asks for it.
     pub(super) fn of_error(
         status: StatusCode,
         headers: &HeaderMap,
@@ -145,7 +145,8 @@ impl Media {
         (is_json && !headers.contains_key(CONTENT_ENCODING)).then_some(Self::Connect)
     }
 
-    /// The kind that `content-type` names; parameters do not count, that it is UTF-8 is checked later.
+    /// The kind that `content-type` names; parameters do not count, that it is UTF-8 is checked
+    /// later.
     pub(super) fn of_type(headers: &HeaderMap) -> Option<Self> {
         let Some(value) = headers.get(CONTENT_TYPE) else { return Some(Self::Untyped) };
         let essence = value.as_bytes().split(|byte| *byte == b';').next()?.trim_ascii();

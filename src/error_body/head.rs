@@ -68,7 +68,8 @@ pub(super) fn set_headers(headers: &mut HeaderMap, old: Old, written: Written) {
         if seen.old > 0 {
             remove_old_headers(headers, old);
         }
-        // At once, for these and for those of the CORS layer outside: one that grows twice copies twice.
+        // At once, for these and for those of the CORS layer outside: one that grows twice copies
+        // twice.
         let _ = headers.try_reserve(4 + 7);
     }
     // A map that has no room left (32,768 lines) stays as it is, and no connection could carry it.
@@ -87,7 +88,8 @@ pub(super) fn set_headers(headers: &mut HeaderMap, old: Old, written: Written) {
     }
 }
 
-/// Fields of an error response with its envelope and all CORS headers, so that the map does not grow.
+/// Fields of an error response with its envelope and all CORS headers, so that the map does not
+/// grow.
 const ROOM: usize = 12;
 
 /// What one look at the names of an error's head tells.

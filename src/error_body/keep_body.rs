@@ -18,8 +18,8 @@ use crate::{api_error::ApiError, request_head::RequestHead, unwind::Hook};
 /// A response extension: this response keeps the body that it has, whatever its status.
 ///
 /// It is for errors that are meant: readiness with its checks, `invalid_grant` of a token endpoint,
-/// a page for people, or what a proxy relays. All else still applies to the response: the headers of
-/// the CORS layer, the time limit, and what becomes of a panic. It is told at the level debug.
+/// a page for people, or what a proxy relays. All else still applies to the response: the headers
+/// of the CORS layer, the time limit, and what becomes of a panic. It is told at the level debug.
 ///
 /// ```
 /// # use http::{Response, StatusCode};

@@ -54,8 +54,8 @@ use crate::{
 ///
 /// Every response with a status of 400..=599 gets `content-type: application/json`, an exact
 /// `content-length` and the five members of the envelope. The status stays as it is; only an rpc of
-/// gRPC, gRPC-Web or Connect gets the status of its protocol. What the body says comes from the first
-/// of these:
+/// gRPC, gRPC-Web or Connect gets the status of its protocol. What the body says comes from the
+/// first of these:
 ///
 /// 1. the [`ApiError`] in the response's extensions, at any status;
 /// 2. for a 4xx, what [`understand`](Self::understand) makes of it;
@@ -68,30 +68,30 @@ use crate::{
 /// longer. Content that is larger, later or broken off is as if there were none.
 ///
 /// Texts are made safe: one line, no control or bidi characters, a title of at most 128 and a
-/// description of at most 512 characters. `http_method` and `uri` are this layer's own. Headers that
-/// speak of the old body are removed; `x-content-type-options: nosniff` and `cache-control: no-store`
-/// are added where absent. `content-language` stays where the description is the service's own. To
-/// HEAD the head is the same, without `content-length` and body.
+/// description of at most 512 characters. `http_method` and `uri` are this layer's own. Headers
+/// that speak of the old body are removed; `x-content-type-options: nosniff` and `cache-control:
+/// no-store` are added where absent. `content-language` stays where the description is the
+/// service's own. To HEAD the head is the same, without `content-length` and body.
 ///
 /// An rpc gets its protocol's error instead: the code of the cause or of the status, with a fixed
 /// text, where the client looks for it: in the head (gRPC), in the head and in a frame of trailers
-/// (gRPC-Web), in a JSON object of Connect's (unary) or in an envelope that ends the stream. A panic
-/// in a stream that has begun becomes trailers, or the last frame; so does a limit of its time.
+/// (gRPC-Web), in a JSON object of Connect's (unary) or in an envelope that ends the stream. A
+/// panic in a stream that has begun becomes trailers, or the last frame; so does a limit of its
+/// time.
 ///
 /// It is the one teller: each error response gives one event (feature `tracing`) and one call of
 /// [`on_error`](Self::on_error), whoever made it. Two of these layers, one inside the other, tell
 /// once. A 5xx and a panic are told at the level error, a time limit and an overload at warn, a 4xx
-/// and a body that is kept at debug. A refused method is told at debug too, a 501 as well: it is the
-/// client's doing.
+/// and a body that is kept at debug. A refused method is told at debug too, a 501 as well: it is
+/// the client's doing.
 ///
 /// # What it leaves alone
 ///
-/// Every other status: the body is not polled, not boxed, not copied. A response to an rpc that tells
-/// its outcome already, `grpc-status` or an error of Connect: it is the service's own word, and
-/// passes as an [`ApiError`] does. A response whose extensions hold [`KeepBody`], or that
-/// [`keep_if`](Self::keep_if) keeps. `Accept`: the
-/// contract has one format. Outside of a tokio runtime with time, only content that is ready at once
-/// is read.
+/// Every other status: the body is not polled, not boxed, not copied. A response to an rpc that
+/// tells its outcome already, `grpc-status` or an error of Connect: it is the service's own word,
+/// and passes as an [`ApiError`] does. A response whose extensions hold [`KeepBody`], or that
+/// [`keep_if`](Self::keep_if) keeps. `Accept`: the contract has one format. Outside of a tokio
+/// runtime with time, only content that is ready at once is read.
 ///
 /// # Where it goes
 ///
@@ -215,9 +215,9 @@ impl<F: Clone> ErrorBodyLayer<F> {
     /// Shows what the application wrote to `redact` before it is told: each text of an error and of
     /// its sources, a panic's message, and the text of a 5xx that is not sent.
     ///
-    /// The texts are escaped, on one line, and at most 1 KiB long. Method, path, route and request id
-    /// are told as they are. Where it panics, the text is not told. What [`PanicToErrorLayer`] tells
-    /// of a panic, to its own hook or of one that ends in no response, is not shown to it.
+    /// The texts are escaped, on one line, and at most 1 KiB long. Method, path, route and request
+    /// id are told as they are. Where it panics, the text is not told. What [`PanicToErrorLayer`]
+    /// tells of a panic, to its own hook or of one that ends in no response, is not shown to it.
     ///
     /// [`PanicToErrorLayer`]: crate::PanicToErrorLayer
     ///
@@ -283,8 +283,8 @@ impl<F: Clone> ErrorBodyLayer<F> {
         self
     }
 
-    /// Keeps further members of an envelope or of problem details that the service wrote with a 4xx,
-    /// such as `errors` and `traceId`: at most 16 KiB of JSON, as
+    /// Keeps further members of an envelope or of problem details that the service wrote with a
+    /// 4xx, such as `errors` and `traceId`: at most 16 KiB of JSON, as
     /// [`with_member`](ApiError::with_member) says.
     ///
     /// Without it only what the five members say is told.
@@ -293,8 +293,8 @@ impl<F: Clone> ErrorBodyLayer<F> {
         self
     }
 
-    /// Tells the id of a request in the member `request_id` of each error body, and in the event and
-    /// the report: the first line of this header of the request, where it is 1 to 128 bytes of
+    /// Tells the id of a request in the member `request_id` of each error body, and in the event
+    /// and the report: the first line of this header of the request, where it is 1 to 128 bytes of
     /// visible ASCII.
     ///
     /// Who sets the header stands outside of this layer, `SetRequestIdLayer` of tower-http for

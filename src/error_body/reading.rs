@@ -74,7 +74,8 @@ impl<B: Body<Data = Bytes>> Reading<B> {
 }
 
 impl<F> Settings<F> {
-    /// What the content says, once it has ended or its time is up; a panic of the body is its `Err`.
+    /// What the content says, once it has ended or its time is up; a panic of the body is its
+    /// `Err`.
     pub(crate) fn poll_read<B: Body<Data = Bytes>>(
         &self,
         mut reading: Pin<&mut Reading<B>>,

@@ -13,9 +13,9 @@ impl Envelope {
     ///
     /// An envelope, bare or wrapped, is returned as it is. Problem details (RFC 9457) tell `title`,
     /// `detail` (else the title), `code` where it is an integer, `instance` as the URI, and their
-    /// other members. Plain text is the description, on one line of at most 512 characters. Whatever
-    /// else comes (HTML, no content, content in a coding, an answer to HEAD) is the envelope of the
-    /// status: its reason phrase, one sentence, the status as the code.
+    /// other members. Plain text is the description, on one line of at most 512 characters.
+    /// Whatever else comes (HTML, no content, content in a coding, an answer to HEAD) is the
+    /// envelope of the status: its reason phrase, one sentence, the status as the code.
     ///
     /// `status` and `headers` are those of the response, `content` is all of its body. What it is,
     /// only `content-type` says: without one it is not read. Content in a coding has to be decoded

@@ -10,9 +10,9 @@ use crate::api_error::{ApiError, text::Texts};
 
 /// The error envelope, as a client decodes it.
 ///
-/// Decoding accepts it bare and wrapped in a member `error`, with its members in any order, and keeps
-/// [members](Self::members) that it does not know. It serializes bare, in the documented order.
-/// [`decode`](Self::decode) makes one of any error response.
+/// Decoding accepts it bare and wrapped in a member `error`, with its members in any order, and
+/// keeps [members](Self::members) that it does not know. It serializes bare, in the documented
+/// order. [`decode`](Self::decode) makes one of any error response.
 ///
 /// ```
 /// use tower_contract::Envelope;
@@ -201,8 +201,8 @@ impl Envelope {
     }
 }
 
-/// One line: `404 Not Found: No resource exists at this URI. (GET /nope)`, its texts as safe to log as
-/// they are safe to send.
+/// One line: `404 Not Found: No resource exists at this URI. (GET /nope)`, its texts as safe to log
+/// as they are safe to send.
 impl fmt::Display for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Texts { title, description } = Texts::of(&self.title, &self.description);

@@ -1,7 +1,8 @@
-//! An error as clients of gRPC, gRPC-Web and Connect read it: a code, a fixed text, and their frames.
+//! An error as clients of gRPC, gRPC-Web and Connect read it: a code, a fixed text, and their
+//! frames.
 //!
-//! Not an [`ErrorFormat`](crate::format::ErrorFormat): these clients would lose the code of an error
-//! that is written in a format of ours.
+//! Not an [`ErrorFormat`](crate::format::ErrorFormat): these clients would lose the code of an
+//! error that is written in a format of ours.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -30,8 +31,8 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// What an error is called: by its cause where that says more than the status, else by the status
-    /// (gRPC, "HTTP to gRPC Status Code Mapping", and what it leaves open).
+    /// What an error is called: by its cause where that says more than the status, else by the
+    /// status (gRPC, "HTTP to gRPC Status Code Mapping", and what it leaves open).
     pub(crate) const fn of(cause: Cause, status: StatusCode) -> Self {
         match cause {
             Cause::Panic => Self::Internal,
@@ -69,8 +70,8 @@ impl Code {
         }
     }
 
-    /// One sentence, the same for every error of the code. It is printable ASCII without `%`, and so
-    /// its own percent-encoding (gRPC over HTTP2, Status-Message), and its own JSON.
+    /// One sentence, the same for every error of the code. It is printable ASCII without `%`, and
+    /// so its own percent-encoding (gRPC over HTTP2, Status-Message), and its own JSON.
     const fn message(self) -> &'static str {
         match self {
             Self::Unknown => "The request was not accepted.",
@@ -84,8 +85,8 @@ impl Code {
         }
     }
 
-    /// The status of a Connect unary call that failed: the protocol's own, where a proxy or a client
-    /// decides by it whether to try again; else the one that the error had.
+    /// The status of a Connect unary call that failed: the protocol's own, where a proxy or a
+    /// client decides by it whether to try again; else the one that the error had.
     pub(crate) const fn connect_status(self, status: StatusCode) -> StatusCode {
         match self {
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

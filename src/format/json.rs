@@ -21,8 +21,8 @@ impl<'a> Text<'a> {
         Self { text, is_plain: std::ptr::eq(text, plain) || stands_in_json(text) }
     }
 
-    /// The bytes between the quotes. What is written holds no control characters, so only quotes and
-    /// backslashes are escaped; a wrong guess would cost a reallocation, never a byte.
+    /// The bytes between the quotes. What is written holds no control characters, so only quotes
+    /// and backslashes are escaped; a wrong guess would cost a reallocation, never a byte.
     pub(super) fn len(&self) -> usize {
         let is_escaped = |byte: &u8| matches!(byte, b'"' | b'\\');
         let escapes = if self.is_plain { 0 } else { self.text.bytes().filter(is_escaped).count() };
@@ -69,8 +69,8 @@ impl Digits {
     }
 }
 
-/// Appends `,"name":value` for the members that an error adds: its field errors as `errors`, written
-/// by `write_errors`, the others, and the request's id at the end.
+/// Appends `,"name":value` for the members that an error adds: its field errors as `errors`,
+/// written by `write_errors`, the others, and the request's id at the end.
 #[cold]
 pub(super) fn write_members(
     error: &Occurrence<'_>,

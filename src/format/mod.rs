@@ -25,8 +25,8 @@ pub use self::{
 /// send: sanitised, cut, and free of anything that a foreign 5xx said. `ErrorBodyLayer` sets
 /// `content-type` and `content-length` after it.
 ///
-/// Writing cannot fail. A format that panics is caught, and [`EnvelopeFormat`] writes instead, as it
-/// does for one that writes nothing.
+/// Writing cannot fail. A format that panics is caught, and [`EnvelopeFormat`] writes instead, as
+/// it does for one that writes nothing.
 ///
 /// # Example
 ///

@@ -7,8 +7,8 @@ use crate::api_error::{ApiError, Cause, FieldError, Members, text::Texts};
 
 /// One error, as its response will tell it.
 ///
-/// It is a small value that borrows what it tells: a format can copy it, set other texts, and hand it
-/// to one of the provided formats. This one answers German readers in German:
+/// It is a small value that borrows what it tells: a format can copy it, set other texts, and hand
+/// it to one of the provided formats. This one answers German readers in German:
 ///
 /// ```
 /// use http::HeaderValue;
@@ -173,8 +173,8 @@ impl<'a> Occurrence<'a> {
 
     /// The members that the error adds, in order, safe to send: at most 16 KiB of JSON.
     ///
-    /// Left out are [`own_names`](crate::ErrorFormat::own_names) of the format, `errors` where there are
-    /// [field errors](Self::fields), and `request_id` where the request has
+    /// Left out are [`own_names`](crate::ErrorFormat::own_names) of the format, `errors` where
+    /// there are [field errors](Self::fields), and `request_id` where the request has
     /// [one](Self#structfield.request_id).
     pub fn members(&self) -> impl Iterator<Item = (&'a str, &'a Value)> + Clone + use<'a> {
         let own_names = self.own_names;

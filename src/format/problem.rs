@@ -16,9 +16,9 @@ use crate::{
 /// Writes `application/problem+json` (RFC 9457) instead of the envelope.
 ///
 /// `title`, `status`, `detail` and `instance` as the RFC says; the envelope's `code` and
-/// `http_method` as extension members. Without [`type_base`](Self::type_base) there is no `type`: it
-/// is then "about:blank" (RFC 9457, 4.2.1). Field errors are the member `errors`, each with `detail`,
-/// `pointer` (a JSON pointer as a fragment, as the RFC's example has it) and `code`.
+/// `http_method` as extension members. Without [`type_base`](Self::type_base) there is no `type`:
+/// it is then "about:blank" (RFC 9457, 4.2.1). Field errors are the member `errors`, each with
+/// `detail`, `pointer` (a JSON pointer as a fragment, as the RFC's example has it) and `code`.
 ///
 /// ```json
 /// {"title":"Not Found","status":404,"detail":"No resource exists at this URI.","instance":"/nope","code":404,"http_method":"GET"}

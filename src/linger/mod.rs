@@ -29,9 +29,9 @@ pub use self::listener::LingeringListener;
 ///
 /// # What it promises
 ///
-/// A socket that is closed with input unread is reset, and the client loses the answer that was sent
-/// (RFC 9112, 9.6). A client that writes all before it reads then never sees a 413. When this is
-/// dropped before its peer has ended, a task therefore closes the write half and discards input
+/// A socket that is closed with input unread is reset, and the client loses the answer that was
+/// sent (RFC 9112, 9.6). A client that writes all before it reads then never sees a 413. When this
+/// is dropped before its peer has ended, a task therefore closes the write half and discards input
 /// until its end, until 1 s of silence, 10 s or 64 MiB in all; [`Linger`] sets the limits. At most
 /// 64 sockets linger at once, further ones are closed at once.
 ///

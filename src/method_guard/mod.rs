@@ -25,23 +25,23 @@ use crate::{
 ///
 /// # What it promises
 ///
-/// A registered method that is not listed is answered 405, one that no registry knows 501 (RFC 9110,
-/// 9.1), each with `Allow` (10.2.1): the methods in the order given, HEAD directly after GET. HEAD is
-/// allowed wherever GET is. Method tokens are case-sensitive. A refused request never reaches the
-/// service, and the readiness that it had reserved is given back.
+/// A registered method that is not listed is answered 405, one that no registry knows 501 (RFC
+/// 9110, 9.1), each with `Allow` (10.2.1): the methods in the order given, HEAD directly after GET.
+/// HEAD is allowed wherever GET is. Method tokens are case-sensitive. A refused request never
+/// reaches the service, and the readiness that it had reserved is given back.
 ///
 /// # What it leaves alone
 ///
-/// A path that [`by_path`](MethodGuardLayer::by_path) does not list: the service answers 404 itself.
-/// OPTIONS goes to the service where it is listed, unless
+/// A path that [`by_path`](MethodGuardLayer::by_path) does not list: the service answers 404
+/// itself. OPTIONS goes to the service where it is listed, unless
 /// [`answer_options`](MethodGuardLayer::answer_options) is on. `X-HTTP-Method-Override` is never
 /// read: the method is the one on the wire. The content of a refused request is not read: over
 /// HTTP/1.1 the connection then closes after the answer.
 ///
 /// # Where it goes
 ///
-/// Inside CORS, which answers preflights (they ask for a method and are none of its business) and lets
-/// a page read the refusal; outside what costs something.
+/// Inside CORS, which answers preflights (they ask for a method and are none of its business) and
+/// lets a page read the refusal; outside what costs something.
 ///
 /// # Example
 ///
@@ -106,8 +106,8 @@ impl MethodGuardLayer {
 
     /// Creates a layer for a service whose resources support different methods.
     ///
-    /// Patterns are those of axum 0.8: `/recordings/{id}`, `/media/{*rest}`. They are matched against
-    /// the path that this layer sees: inside `nest`, the rest of it.
+    /// Patterns are those of axum 0.8: `/recordings/{id}`, `/media/{*rest}`. They are matched
+    /// against the path that this layer sees: inside `nest`, the rest of it.
     ///
     /// ```
     /// use http::Method;
@@ -126,8 +126,9 @@ impl MethodGuardLayer {
     ///
     /// # Errors
     ///
-    /// Lists every pattern that is malformed (an unclosed or unnamed parameter, two in one segment, a
-    /// catch-all before the end, `:id` for `{id}`, no leading `/`) or that conflicts with an earlier one.
+    /// Lists every pattern that is malformed (an unclosed or unnamed parameter, two in one segment,
+    /// a catch-all before the end, `:id` for `{id}`, no leading `/`) or that conflicts with an
+    /// earlier one.
     pub fn by_path<P, M>(routes: impl IntoIterator<Item = (P, M)>) -> Result<Self, MethodGuardError>
     where
         P: Into<String>,

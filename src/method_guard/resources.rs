@@ -6,7 +6,8 @@ use http::{HeaderValue, Method, Request};
 
 use crate::path_table::PathTable;
 
-/// The routes that [`MethodGuardLayer::by_path`](crate::MethodGuardLayer::by_path) cannot take, all of them.
+/// The routes that [`MethodGuardLayer::by_path`](crate::MethodGuardLayer::by_path) cannot take, all
+/// of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MethodGuardError {
     problems: Vec<String>,

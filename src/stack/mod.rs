@@ -27,20 +27,20 @@ use crate::{
 ///
 /// All that its six layers promise, in the one order in which they keep the contract; [the
 /// walk](crate#the-walk) draws it. The service that it makes is one service with one future and one
-/// body, and its error type is `Infallible`. A healthy response is not boxed, buffered or copied, and
-/// nothing is allocated for it but the growth of its own header map.
+/// body, and its error type is `Infallible`. A healthy response is not boxed, buffered or copied,
+/// and nothing is allocated for it but the growth of its own header map.
 ///
 /// # What it leaves alone
 ///
 /// Without [`methods`](Self::methods) every method reaches the service; without
-/// [`timeout`](Self::timeout) there is no limit, not even one that a client tells. What no layer can
-/// cover stands in the README.
+/// [`timeout`](Self::timeout) there is no limit, not even one that a client tells. What no layer
+/// can cover stands in the README.
 ///
 /// # Where it goes
 ///
 /// Under `axum::Router::layer`, after every route, merge and fallback; around a whole Router; or
-/// around any other `tower` service of `http::Request` whose body has `Data = Bytes`. Outside it belongs what must see the finished
-/// answer: compression, access logs, tracing.
+/// around any other `tower` service of `http::Request` whose body has `Data = Bytes`. Outside it
+/// belongs what must see the finished answer: compression, access logs, tracing.
 ///
 /// # Example
 ///
@@ -120,8 +120,8 @@ impl ContractLayer {
 
 impl<F: Clone> ContractLayer<F> {
     /// Refuses methods that are not supported: a list of methods for the whole service, or a
-    /// [`MethodGuardLayer`]. The list has values of [`http::Method`], not texts, unlike a CORS policy:
-    /// `.methods([Method::GET, Method::POST])`.
+    /// [`MethodGuardLayer`]. The list has values of [`http::Method`], not texts, unlike a CORS
+    /// policy: `.methods([Method::GET, Method::POST])`.
     pub fn methods(self, methods: impl Into<MethodGuardLayer>) -> Self {
         self.with(|layers| layers.methods = methods.into())
     }
@@ -134,9 +134,9 @@ impl<F: Clone> ContractLayer<F> {
     /// Limits the time of the service's response bodies: a `Duration` for the whole body, or a
     /// [`BodyTimeoutLayer`].
     ///
-    /// A body that takes longer ends with an error, and never with a clean end; the stream of an rpc
-    /// ends with its protocol's word for a deadline. Without this no body has a limit; with it each
-    /// response that passes needs one allocation for its body's clock.
+    /// A body that takes longer ends with an error, and never with a clean end; the stream of an
+    /// rpc ends with its protocol's word for a deadline. Without this no body has a limit; with it
+    /// each response that passes needs one allocation for its body's clock.
     pub fn body_timeout(self, limits: impl Into<BodyTimeoutLayer>) -> Self {
         self.with(|layers| layers.body_timeout = Some(limits.into()))
     }

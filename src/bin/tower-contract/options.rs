@@ -34,7 +34,8 @@ pub(crate) struct Check {
     /// A path that exists and answers GET with success; else /
     #[arg(long, value_name = "/PATH")]
     get: Option<String>,
-    /// A field with credentials, which --get needs: 'Authorization: Bearer ..'. It is never printed.
+    /// A field with credentials, which --get needs: 'Authorization: Bearer ..'. It is never
+    /// printed.
     #[arg(long, value_name = "LINE")]
     auth: Vec<String>,
     /// The URL under which clients know the service
