@@ -92,11 +92,11 @@
 
 // Floor 0: the error as a value.
 mod api_error;
+mod error_chain;
 
 // Floor 1: rendering, recognition, control flow.
 mod body;
 mod clock;
-mod error_chain;
 mod format;
 pub mod panic_hook;
 mod path_table;

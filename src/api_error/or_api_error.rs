@@ -1,11 +1,8 @@
 //! From any error, or from nothing, to an [`ApiError`] in one call.
 
-use std::{error::Error, io, iter::successors};
+use std::error::Error;
 
-use crate::api_error::ApiError;
-
-/// How deep the sources of an error are read; one that is its own source would never end.
-const MAX_SOURCES: usize = 16;
+use crate::{api_error::ApiError, error_chain::error_chain};
 
 /// Makes an [`ApiError`] of the `Err` of any `Result`, and of `None`, for `?`.
 ///
@@ -89,22 +86,10 @@ fn caused(source: Box<dyn Error + Send + Sync>, make: impl FnOnce() -> ApiError)
         Ok(error) => return *error,
         Err(source) => source,
     };
-    match find(&*source) {
-        Some(error) => error.clone(),
+    let own = error_chain(&*source).find_map(|error| error.downcast_ref::<ApiError>());
+    match own.cloned() {
+        Some(error) => error,
         None => make().with_source(source),
-    }
-}
-
-fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ApiError> {
-    let mut chain = successors(Some(error), |error| source_of(*error)).take(MAX_SOURCES);
-    chain.find_map(|error| error.downcast_ref())
-}
-
-fn source_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error.downcast_ref::<io::Error>() {
-        // `source` of an io::Error skips the error that it was made from.
-        Some(io) => io.get_ref().map(|inner| inner as _),
-        None => error.source(),
     }
 }
 
@@ -118,7 +103,7 @@ mod sealed {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
+    use std::{fmt, io};
 
     use super::*;
 
