@@ -62,4 +62,5 @@ mod told;
 mod tracing;
 mod transcripts;
 mod under_tonic;
+mod waiting;
 mod wire;
