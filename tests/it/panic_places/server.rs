@@ -122,9 +122,9 @@ struct Counting(Arc<AtomicUsize>);
 impl Counting {
     fn spawn(self, task: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(async move {
-            if tokio::spawn(task).await.is_err() {
-                self.0.fetch_add(1, Ordering::Relaxed);
-            }
+            // Counted before what its panic carries is dropped: that may panic too.
+            let ended = tokio::spawn(task).await;
+            self.0.fetch_add(usize::from(ended.is_err()), Ordering::Relaxed);
         });
     }
 }
