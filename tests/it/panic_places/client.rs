@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// Asks for a case on a connection or a stream of its own, and leaves while it waits.
-    async fn leave(&mut self, case: Case, server: &Server) {
+    pub async fn leave(&mut self, case: Case, server: &Server) {
         let path = case.path();
         let mut leaving = match self {
             Self::Http1(_) => Self::http1(server).await,

@@ -3,7 +3,6 @@
 use std::{
     borrow::Cow,
     cell::Cell,
-    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -41,7 +40,7 @@ pub enum Stack {
     ByHand,
 }
 
-type Told = Arc<Mutex<Vec<(String, PanicPlace)>>>;
+pub type Told = Arc<Mutex<Vec<(String, PanicPlace)>>>;
 
 pub struct Server {
     pub stack: Stack,
@@ -54,24 +53,37 @@ pub struct Server {
 
 impl Server {
     pub async fn start(stack: Stack) -> Self {
+        match stack {
+            Stack::Flat => Self::around(stack, |service, told| flat(told).layer(service)).await,
+            Stack::ByHand => {
+                let by_hand = |service, told: &Told| {
+                    ServiceBuilder::new()
+                        .layer(CorsContractLayer::new(policy()))
+                        .layer(error_body(ErrorBodyLayer::new()))
+                        .layer(methods())
+                        .layer(panics(told))
+                        .layer(service_errors())
+                        .layer(timeout())
+                        .layer(body_timeout())
+                        .service(service)
+                };
+                Self::around(stack, by_hand).await
+            }
+        }
+    }
+
+    /// A server of whatever `layered` makes of the hostile service.
+    pub async fn around<S, B>(stack: Stack, layered: impl FnOnce(Hostile, &Told) -> S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
         let service = Hostile::default();
         let shared = Arc::clone(&service.shared);
         let (told, dead) = (Told::default(), Arc::new(AtomicUsize::new(0)));
-        let address = match stack {
-            Stack::Flat => serve(flat(&told).layer(service), Arc::clone(&dead)).await,
-            Stack::ByHand => {
-                let service = ServiceBuilder::new()
-                    .layer(CorsContractLayer::new(policy()))
-                    .layer(error_body(ErrorBodyLayer::new()))
-                    .layer(methods())
-                    .layer(panics(&told))
-                    .layer(service_errors())
-                    .layer(timeout())
-                    .layer(body_timeout())
-                    .service(service);
-                serve(service, Arc::clone(&dead)).await
-            }
-        };
+        let address = serve(layered(service, &told), Arc::clone(&dead)).await;
         Self { stack, address, shared, told, dead }
     }
 
@@ -93,9 +105,9 @@ fn flat(told: &Told) -> ContractLayer<HostileFormat> {
 
 async fn serve<S, B>(service: S, dead: Arc<AtomicUsize>) -> SocketAddr
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    S: Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
+    S::Error: Into<BoxError>,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
