@@ -43,6 +43,7 @@ mod hyper_alone;
 mod kept_bodies;
 mod lambda;
 mod orders;
+mod overload;
 mod own_errors;
 mod panic_hook;
 mod panic_places;
