@@ -6,6 +6,7 @@
 //! [observability]: observability
 //! [clients]: clients
 //! [overload]: overload
+//! [placing]: placing
 //! [proxies]: proxies
 //! [limits]: limits
 //! [check]: check
@@ -15,6 +16,9 @@
 
 #[doc = include_str!("../docs/guide/check.md")]
 pub mod check {}
+/// [cors]: self::cors
+/// [errors]: self::errors
+#[doc = ""]
 #[doc = include_str!("../docs/guide/clients.md")]
 pub mod clients {}
 #[doc = include_str!("../docs/guide/cors.md")]
@@ -36,6 +40,9 @@ pub mod mesh {}
 pub mod observability {}
 #[doc = include_str!("../docs/guide/overload.md")]
 pub mod overload {}
+#[doc = include_str!("../docs/guide/placing.md")]
+pub mod placing {}
+/// [check]: self::check
 /// [mesh]: self::mesh
 #[doc = ""]
 #[doc = include_str!("../docs/guide/proxies.md")]

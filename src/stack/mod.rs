@@ -33,8 +33,8 @@ use crate::{
 /// # What it leaves alone
 ///
 /// Without [`methods`](Self::methods) every method reaches the service; without
-/// [`timeout`](Self::timeout) there is no limit, not even one that a client tells. What no layer
-/// can cover stands in the README.
+/// [`timeout`](Self::timeout) there is no limit, not even one that a client tells. What no
+/// layer can cover is [in the guide](crate::guide::limits).
 ///
 /// # Where it goes
 ///

@@ -25,10 +25,28 @@ fn example(command: &str) -> Option<(&'static str, Vec<String>)> {
     Some((name.to_owned().leak(), options))
 }
 
+/// Runs `tower-contract check URL OPTIONS` against the first example, on a port that is free.
+async fn check(arguments: &str) {
+    let (url, options) = arguments.split_once(' ').unwrap();
+    assert_eq!(url, "http://127.0.0.1:8080", "where recording_api listens unasked");
+    let api = Example::start("recording_api", &[]).await;
+    let url = format!("http://{}", api.address);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tower-contract"));
+    program.args(["check", &url]).args(options.split_whitespace());
+    let output = soon("the check", program.output()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 #[tokio::test]
 async fn every_command_of_the_readme_does_what_it_says() {
     let mut examples = BTreeSet::new();
+    let mut checked = false;
     for command in commands() {
+        if let Some(arguments) = command.strip_prefix("cargo run --features cli -- check ") {
+            check(arguments).await;
+            checked = true;
+            continue;
+        }
         let Some((name, options)) = example(&command) else {
             // Which is what runs this test.
             assert_eq!(command, "cargo test");
@@ -47,6 +65,7 @@ async fn every_command_of_the_readme_does_what_it_says() {
         }
         examples.insert(name);
     }
+    assert!(checked, "the README says how a service is checked");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let entries = std::fs::read_dir(folder).unwrap();
     let entries = entries.map(|entry| entry.unwrap().path());
