@@ -111,6 +111,35 @@ async function checkWidth(page) {
   if (wide > 0) throw new Error(`the page is ${wide} px wider than its window`);
 }
 
+const KEYS = { Tab: { code: 9 }, Enter: { code: 13, text: "\r" }, Escape: { code: 27 } };
+
+async function press(page, key) {
+  const { code, text } = KEYS[key];
+  const params = { key, code: key, windowsVirtualKeyCode: code };
+  await page("Input.dispatchKeyEvent", { type: text ? "keyDown" : "rawKeyDown", text, ...params });
+  await page("Input.dispatchKeyEvent", { type: "keyUp", ...params });
+}
+
+/** The label of what has the focus. */
+const FOCUSED = "(document.activeElement.ariaLabel ?? '')";
+
+/** Goes to a cell with the keyboard alone, where the focus then can be seen. */
+async function tabTo(page, label) {
+  await page("Page.bringToFront");
+  for (let tabs = 0; tabs < 100; tabs++) {
+    await press(page, "Tab");
+    if (!(await evaluate(page, `${FOCUSED}.startsWith(${JSON.stringify(label)})`))) continue;
+    const seen = `(() => {
+      const style = getComputedStyle(document.activeElement);
+      const { top, bottom } = document.activeElement.getBoundingClientRect();
+      return style.outlineStyle === "solid" && top >= 0 && bottom <= innerHeight;
+    })()`;
+    if (await evaluate(page, seen)) return;
+    throw new Error(`${label} has the focus, and nobody sees it`);
+  }
+  throw new Error(`the keyboard never comes to ${label}`);
+}
+
 async function everyView(page, origin) {
   for (const width of [1280, 390]) {
     for (const dark of [false, true]) {
@@ -118,10 +147,15 @@ async function everyView(page, origin) {
       await visit(page, origin, { width, dark });
       await checkWidth(page);
       await picture(page, `${name}.png`);
-      const panic = "button[aria-label^='A method nobody supports, contract']";
-      await evaluate(page, `document.querySelector("${panic}").click()`);
+      await tabTo(page, "A method nobody supports, contract");
+      await picture(page, `${name}-focus.png`, { wholePage: false });
+      await press(page, "Enter");
+      await until(page, "document.getElementById('details').open");
       await until(page, "![...document.querySelectorAll('.head')].some((head) => head.textContent === '…')");
       await picture(page, `${name}-details.png`, { wholePage: false });
+      await press(page, "Escape");
+      await until(page, "!document.getElementById('details').open");
+      await until(page, `${FOCUSED}.startsWith("A method nobody supports, contract")`);
     }
   }
   await visit(page, origin.replace("localhost", "127.0.0.1"), { width: 1280, dark: false });

@@ -94,6 +94,7 @@ class Matrix {
       const count = states.filter((state) => state === "kept").length;
       const isOut = states.includes("out");
       score.textContent = isOut ? "kept out" : `${count} of ${states.length}`;
+      if (isOut) return `${target.name}: kept out.`;
       return `${target.name}: ${count} of ${states.length} calls keep the contract.`;
     });
     $("announce").textContent = scores.join(" ");
