@@ -27,15 +27,22 @@ pub mod cors {}
 #[cfg(not(doctest))]
 #[doc = include_str!("../docs/guide/errors.md")]
 pub mod errors {}
+/// [errors]: self::errors
+/// [placing]: self::placing
+#[doc = ""]
 #[doc = include_str!("../docs/guide/from-tower-http.md")]
 pub mod from_tower_http {}
 /// [cors]: self::cors
+/// [overload]: self::overload
+/// [placing]: self::placing
 /// [proxies]: self::proxies
 #[doc = ""]
 #[doc = include_str!("../docs/guide/limits.md")]
 pub mod limits {}
 #[doc = include_str!("../docs/guide/mesh.md")]
 pub mod mesh {}
+// As `errors`.
+#[cfg(not(doctest))]
 #[doc = include_str!("../docs/guide/observability.md")]
 pub mod observability {}
 #[doc = include_str!("../docs/guide/overload.md")]

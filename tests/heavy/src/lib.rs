@@ -4,3 +4,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/errors.md")]
 mod errors {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/observability.md")]
+mod observability {}
