@@ -113,9 +113,9 @@ async function checkWidth(page) {
 
 const KEYS = { Tab: { code: 9 }, Enter: { code: 13, text: "\r" }, Escape: { code: 27 } };
 
-async function press(page, key) {
+async function press(page, key, { shift = false } = {}) {
   const { code, text } = KEYS[key];
-  const params = { key, code: key, windowsVirtualKeyCode: code };
+  const params = { key, code: key, windowsVirtualKeyCode: code, modifiers: shift ? 8 : 0 };
   await page("Input.dispatchKeyEvent", { type: text ? "keyDown" : "rawKeyDown", text, ...params });
   await page("Input.dispatchKeyEvent", { type: "keyUp", ...params });
 }
@@ -124,15 +124,16 @@ async function press(page, key) {
 const FOCUSED = "(document.activeElement.ariaLabel ?? '')";
 
 /** Goes to a cell with the keyboard alone, where the focus then can be seen. */
-async function tabTo(page, label) {
+async function tabTo(page, label, { back = false } = {}) {
   await page("Page.bringToFront");
   for (let tabs = 0; tabs < 100; tabs++) {
-    await press(page, "Tab");
+    await press(page, "Tab", { shift: back });
     if (!(await evaluate(page, `${FOCUSED}.startsWith(${JSON.stringify(label)})`))) continue;
     const seen = `(() => {
       const style = getComputedStyle(document.activeElement);
       const { top, bottom } = document.activeElement.getBoundingClientRect();
-      return style.outlineStyle === "solid" && top >= 0 && bottom <= innerHeight;
+      const head = document.querySelector("thead th").getBoundingClientRect().bottom;
+      return style.outlineStyle === "solid" && top - 5 >= head && bottom + 5 <= innerHeight;
     })()`;
     if (await evaluate(page, seen)) return;
     throw new Error(`${label} has the focus, and nobody sees it`);
@@ -149,6 +150,9 @@ async function everyView(page, origin) {
       await picture(page, `${name}.png`);
       await tabTo(page, "A method nobody supports, contract");
       await picture(page, `${name}-focus.png`, { wholePage: false });
+      // Backwards too, where the head of the table stays in view.
+      await tabTo(page, "Overloaded, contract");
+      await tabTo(page, "A method nobody supports, contract", { back: true });
       await press(page, "Enter");
       await until(page, "document.getElementById('details').open");
       await until(page, "![...document.querySelectorAll('.head')].some((head) => head.textContent === '…')");
