@@ -17,9 +17,12 @@ use http::{Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tower::{ServiceBuilder, service_fn};
-use tower_contract::{ApiError, ContractLayer, CorsPolicy, MethodGuardLayer, TimeoutLayer};
+use tower_contract::{
+    ApiError, ContractLayer, CorsPolicy, DrainRequestLayer, MethodGuardLayer, TimeoutLayer,
+    service::DrainableBody,
+};
 
-use crate::shared::{Limits, Server, announce, command_line, listen};
+use crate::shared::{Limits, Log, Server, announce, command_line, listen};
 
 /// hyper without a framework, with one response contract on everything it answers
 #[derive(Debug, Parser)]
@@ -30,15 +33,19 @@ struct Options {
     listen: SocketAddr,
 
     #[command(flatten)]
+    log: Log,
+
+    #[command(flatten)]
     limits: Limits,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match command_line::options() {
+    let options = match command_line::options::<Options>() {
         Ok(options) => options,
         Err(code) => return code,
     };
+    options.log.start();
     match serve(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => command_line::ended_by(1, &error),
@@ -48,7 +55,11 @@ async fn main() -> ExitCode {
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let server = Server::new(&options.limits)?;
     let listener = listen(options.listen).await?;
-    let service = ServiceBuilder::new().layer(contract()?).service(service_fn(hello));
+    let service = ServiceBuilder::new()
+        // What a refusal leaves unread is read on, so that the client hears it.
+        .layer(DrainRequestLayer::new())
+        .layer(contract()?)
+        .service(service_fn(hello));
     welcome(listener.local_addr()?);
     server.accept(listener, move |_client| service.clone());
     server.until_stopped().await;
@@ -79,7 +90,7 @@ fn contract() -> Result<ContractLayer, Box<dyn Error>> {
 }
 
 /// The application: any function from a request to a response, or to an error.
-async fn hello(request: Request<Incoming>) -> Result<Response<Content>, ApiError> {
+async fn hello(request: Request<Upload>) -> Result<Response<Content>, ApiError> {
     match request.uri().path() {
         "/hello" => Ok(Response::new(Either::Left(Full::from("hello\n")))),
         // What comes in goes out, piece by piece.
@@ -89,4 +100,7 @@ async fn hello(request: Request<Incoming>) -> Result<Response<Content>, ApiError
 }
 
 /// Any body whose data is `Bytes` will do; it need not be one that can be made empty.
-type Content = Either<Full<Bytes>, Incoming>;
+type Content = Either<Full<Bytes>, Upload>;
+
+/// The content of a request, of which the rest can still be read when it is dropped.
+type Upload = DrainableBody<Incoming>;

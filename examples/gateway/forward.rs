@@ -15,7 +15,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::time::timeout;
-use tower_contract::{ApiError, Cause, CorsPolicy};
+use tower_contract::{ApiError, Cause, CorsPolicy, service::DrainableBody};
 
 use crate::{
     early_answer::{self, Connector},
@@ -25,6 +25,9 @@ use crate::{
 };
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The content of a request, of which the rest can still be read when it is dropped.
+pub type Content = DrainableBody<Incoming>;
 
 /// An answer that streams from the upstream, or one that was read already.
 pub type AnswerBody = Either<Incoming, Full<Bytes>>;
@@ -41,7 +44,7 @@ const POOL_IDLE_CONNECTIONS: usize = 64;
 /// A gateway to one upstream; clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Gateway {
-    client: Client<Connector, Incoming>,
+    client: Client<Connector, Content>,
     rules: Arc<Rules>,
 }
 
@@ -78,7 +81,7 @@ impl Gateway {
     pub async fn forward(
         self,
         client: IpAddr,
-        mut request: Request<Incoming>,
+        mut request: Request<Content>,
     ) -> Result<Response<AnswerBody>, BoxError> {
         if let Some(answer) = own_answer(&mut request)? {
             return Ok(answer);
@@ -104,7 +107,7 @@ impl Gateway {
 /// out to be closed before a byte of the request was written to it, the request takes another one.
 /// Without that, a request that comes just when the upstream closes an idle connection could be a 502
 /// that says nothing of the upstream.
-fn client() -> Client<Connector, Incoming> {
+fn client() -> Client<Connector, Content> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     Client::builder(TokioExecutor::new())
@@ -117,7 +120,7 @@ fn client() -> Client<Connector, Incoming> {
 }
 
 /// What the gateway answers, or refuses, by itself.
-fn own_answer(request: &mut Request<Incoming>) -> Result<Option<Response<AnswerBody>>, ApiError> {
+fn own_answer(request: &mut Request<Content>) -> Result<Option<Response<AnswerBody>>, ApiError> {
     if fields::has_unknown_transfer_coding(request.headers()) {
         return Err(UNKNOWN_CODING);
     }
@@ -130,7 +133,7 @@ fn own_answer(request: &mut Request<Incoming>) -> Result<Option<Response<AnswerB
 }
 
 /// Whether an OPTIONS request ends here: `OPTIONS *`, or no `Max-Forwards` left (RFC 9110, 7.6.2).
-fn is_for_the_gateway(request: &mut Request<Incoming>) -> bool {
+fn is_for_the_gateway(request: &mut Request<Content>) -> bool {
     if request.uri() == "*" {
         return true;
     }
@@ -159,8 +162,8 @@ impl Rules {
         &self,
         client: IpAddr,
         to_websocket: bool,
-        request: Request<Incoming>,
-    ) -> Result<Request<Incoming>, BoxError> {
+        request: Request<Content>,
+    ) -> Result<Request<Content>, BoxError> {
         let (mut head, body) = request.into_parts();
         fields::remove_hop_by_hop(&mut head.headers);
         fields::join_cookies(&mut head.headers);

@@ -36,8 +36,8 @@ mod websocket;
 
 use std::{error::Error, io, iter::successors, net::SocketAddr, process::ExitCode};
 
-use tower::{Layer, service_fn};
-use tower_contract::{ApiError, Cause, ContractLayer, ErrorReport, PanicReport};
+use tower::{ServiceBuilder, service_fn};
+use tower_contract::{ApiError, ContractLayer, DrainRequestLayer};
 
 use crate::{
     forward::Gateway,
@@ -51,6 +51,7 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(code) => return code,
     };
+    options.log.start();
     match serve(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => command_line::ended_by(1, &error),
@@ -63,9 +64,7 @@ async fn main() -> ExitCode {
 fn contract(options: &Options) -> ContractLayer {
     ContractLayer::new(options.policy.clone())
         .public_url(options.public_url.clone())
-        .panics(|layer| layer.on_panic(log_panic))
         .service_errors(|layer| layer.classify(clients_fault))
-        .on_error(log_error)
 }
 
 /// 400, if the content of the request was broken: to the client of the upstream it is an error of the
@@ -82,9 +81,13 @@ async fn serve(options: &Options) -> Result<(), io::Error> {
     let (contract, gateway) = (contract(options), Gateway::new(options));
     welcome(listener.local_addr()?);
     // A layer costs each connection one reference count.
+    let layers = ServiceBuilder::new()
+        // What a refusal leaves unread is read on, so that the client hears it.
+        .layer(DrainRequestLayer::new())
+        .layer(contract);
     server.accept(listener, move |client| {
         let gateway = gateway.clone();
-        contract.layer(service_fn(move |request| gateway.clone().forward(client.ip(), request)))
+        layers.service(service_fn(move |request| gateway.clone().forward(client.ip(), request)))
     });
     server.until_stopped().await;
     Ok(())
@@ -100,19 +103,4 @@ fn welcome(address: SocketAddr) {
          \n\
          What the upstream answers passes; if there is none, the first is a 502. Ctrl-C stops; requests in flight finish."
     ));
-}
-
-// ===== the log: clients are told nothing of this =====
-
-fn log_panic(panic: &PanicReport<'_>) {
-    let PanicReport { method, uri, message, .. } = panic;
-    eprintln!("{method} {uri} panicked: {message}");
-}
-
-/// What the upstream itself answers is its own to log.
-fn log_error(report: &ErrorReport<'_>) {
-    let ErrorReport { method, uri, status, cause, sources, .. } = report;
-    if let Some(sources) = sources.filter(|_| *cause != Cause::Panic) {
-        eprintln!("{method} {uri} {}: {sources}", status.as_u16());
-    }
 }

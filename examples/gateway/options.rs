@@ -9,7 +9,7 @@ use http::{
 };
 use tower_contract::{CorsPolicy, CorsPolicyError, CorsPolicyProblem, PublicUrl};
 
-use crate::shared::{Limits, command_line};
+use crate::shared::{Limits, Log, command_line};
 
 /// What the gateway is to do.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Options {
     pub public_url: PublicUrl,
     pub timeout: Duration,
     pub translate_status_code: bool,
+    pub log: Log,
     pub limits: Limits,
     pub websocket_same_policy: bool,
 }
@@ -79,6 +80,9 @@ struct Flags {
     translate_status_code: bool,
 
     #[command(flatten)]
+    log: Log,
+
+    #[command(flatten)]
     limits: Limits,
 }
 
@@ -114,6 +118,7 @@ impl Flags {
                     public_url,
                     timeout,
                     translate_status_code: self.translate_status_code,
+                    log: self.log,
                     limits: self.limits,
                     websocket_same_policy: self.websocket_same_policy,
                 })

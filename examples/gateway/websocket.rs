@@ -14,11 +14,11 @@ use tower_contract::{ApiError, Cause, CorsPolicy, RequestOrigin};
 
 use crate::{
     fields,
-    forward::{self, AnswerBody, BoxError, answer_of},
+    forward::{self, AnswerBody, BoxError, Content, answer_of},
 };
 
 /// The client's half of a tunnel, if the request asks for one.
-pub fn asked_for(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
+pub fn asked_for(request: &mut Request<Content>) -> Option<OnUpgrade> {
     fields::upgrades_to_websocket(request.headers()).then(|| upgrade::on(request))
 }
 

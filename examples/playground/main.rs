@@ -39,7 +39,7 @@ use serde::Serialize;
 
 use crate::{
     raw::Stacks,
-    shared::{Limits, Server, announce, command_line, listen},
+    shared::{Limits, Log, Server, announce, command_line, listen},
     stacks::Stack,
 };
 
@@ -50,6 +50,9 @@ struct Options {
     /// The address of the page; each stack takes a free port beside it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
+
+    #[command(flatten)]
+    log: Log,
 
     #[command(flatten)]
     limits: Limits,
@@ -65,10 +68,11 @@ struct Target {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match command_line::options() {
+    let options = match command_line::options::<Options>() {
         Ok(options) => options,
         Err(code) => return code,
     };
+    options.log.start();
     match serve(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => command_line::ended_by(1, &error),

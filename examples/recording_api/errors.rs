@@ -6,10 +6,15 @@
 //! What is not here needs no code at all: unknown paths, wrong methods, malformed content, panics
 //! and timeouts are answered by axum or by the layers, and get the same envelope.
 
-use std::fmt::Display;
+use std::{
+    error::Error,
+    fmt::{self, Display},
+};
 
 use http::StatusCode;
 use tower_contract::{ApiError, Cause};
+
+use crate::store::BoxError;
 
 /// The one documented application error, in the documented words.
 pub fn bad_parameter(name: &str, reason: impl Display) -> ApiError {
@@ -65,11 +70,26 @@ pub fn range_not_satisfiable() -> ApiError {
 }
 
 /// The source is for those who read the logs; a client sees a 502 with the default words.
-pub fn media_store_failed(reason: impl Display) -> ApiError {
-    let source = format!("media store: {reason}");
-    ApiError::bad_gateway().with_cause(Cause::Upstream).with_source(source)
+pub fn media_store_failed(why: impl Into<BoxError>) -> ApiError {
+    ApiError::bad_gateway().with_cause(Cause::Upstream).with_source(MediaStoreFailed(why.into()))
 }
 
 pub fn in_maintenance() -> ApiError {
     ApiError::unavailable().with_code(5030).with_description("The server is in maintenance.")
+}
+
+/// What the log says before the reason.
+#[derive(Debug)]
+struct MediaStoreFailed(BoxError);
+
+impl Display for MediaStoreFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("media store")
+    }
+}
+
+impl Error for MediaStoreFailed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
 }

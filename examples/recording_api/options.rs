@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Parser;
 use tower_contract::PublicUrl;
 
-use crate::{media::MediaUrl, shared::Limits};
+use crate::{
+    media::MediaUrl,
+    shared::{Limits, Log},
+};
 
 /// The Interaction Recording API, with one response contract on everything it answers
 #[derive(Debug, Parser)]
@@ -38,6 +41,9 @@ pub struct Options {
     /// Also serve `/diagnostics/...`, which fails for real
     #[arg(long)]
     pub diagnostics: bool,
+
+    #[command(flatten)]
+    pub log: Log,
 
     #[command(flatten)]
     pub limits: Limits,

@@ -65,7 +65,7 @@ async fn play(
             Ok((described, errors::range_not_satisfiable()).into_response())
         }
         StatusCode::NOT_FOUND => Err(errors::no_such_media(&id, &media)),
-        other => Err(errors::media_store_failed(format_args!("it answered {other}"))),
+        other => Err(errors::media_store_failed(format!("it answered {other}"))),
     }
 }
 

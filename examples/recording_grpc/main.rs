@@ -39,8 +39,10 @@ use axum::Router;
 use http::Method;
 use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
-use tower::Layer;
-use tower_contract::{ContractLayer, CorsPolicy, MethodGuardLayer, PanicReport, TimeoutLayer};
+use tower::{Layer, ServiceBuilder};
+use tower_contract::{
+    ContractLayer, CorsPolicy, DrainRequestLayer, MethodGuardLayer, TimeoutLayer,
+};
 
 use crate::{
     options::Options,
@@ -55,10 +57,11 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match command_line::options() {
+    let options = match command_line::options::<Options>() {
         Ok(options) => options,
         Err(code) => return code,
     };
+    options.log.start();
     let contract = match contract(&options) {
         Ok(contract) => contract,
         Err(problems) => return command_line::ended_by(2, &problems),
@@ -85,13 +88,7 @@ fn contract(options: &Options) -> Result<ContractLayer, BoxError> {
     Ok(ContractLayer::new(policy)
         .public_url(options.public_url.clone())
         .methods(methods)
-        .timeout(TimeoutLayer::new(options.timeout))
-        .panics(|layer| layer.on_panic(log_panic)))
-}
-
-/// The client is told nothing of it but the code.
-fn log_panic(panic: &PanicReport<'_>) {
-    eprintln!("{} {} panicked ({:?}): {}", panic.method, panic.uri, panic.place, panic.message);
+        .timeout(TimeoutLayer::new(options.timeout)))
 }
 
 /// Not on tonic's own `Server`: it has no limit for heads and connections, and its stop waits for
@@ -104,7 +101,11 @@ async fn serve(options: Options, contract: ContractLayer) -> Result<(), BoxError
     if options.bare {
         server.accept(listener, move |_client| services.clone());
     } else {
-        let services = contract.layer(services);
+        let layers = ServiceBuilder::new()
+            // What a refusal leaves unread is read on, so that the client hears it.
+            .layer(DrainRequestLayer::new())
+            .layer(contract);
+        let services = layers.service(services);
         server.accept(listener, move |_client| services.clone());
     }
     server.until_stopped().await;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::Parser;
 use tower_contract::PublicUrl;
 
-use crate::shared::Limits;
+use crate::shared::{Limits, Log};
 
 /// Recordings over gRPC, gRPC-Web and JSON, with one response contract on everything it answers
 #[derive(Debug, Parser)]
@@ -34,6 +34,9 @@ pub struct Options {
     /// Serve without the contract, to compare
     #[arg(long)]
     pub bare: bool,
+
+    #[command(flatten)]
+    pub log: Log,
 
     #[command(flatten)]
     pub limits: Limits,

@@ -7,15 +7,18 @@
 //! | file | what it tells |
 //! |---|---|
 //! | `command_line.rs` | options, and what a program that cannot start says |
+//! | `log.rs` | [`Log`]: lines of text or JSON on standard error |
 //! | `server.rs` | [`Server`]: accepts, serves HTTP/1.1 and HTTP/2, stops in time |
 //! | `places.rs` | the limit of connections, and who makes room when it is reached |
 //! | `socket.rs` | an accepted connection, which holds its place until it is closed |
 //! | `signals.rs` | Ctrl-C and SIGTERM |
 
 pub mod command_line;
+mod log;
 mod places;
 mod server;
 mod signals;
 mod socket;
 
+pub use log::Log;
 pub use server::{Limits, Server, announce, listen};

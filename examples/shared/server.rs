@@ -27,6 +27,7 @@ use tokio::{
 };
 use tower::{Service, ServiceExt};
 use tower_contract::{Linger, Lingering};
+use tracing::{info, warn};
 
 use super::{
     places::{InFlight, Places},
@@ -119,13 +120,13 @@ impl Server {
     pub async fn until_stopped(mut self) {
         self.signals.next().await;
         let time = humantime::format_duration(self.stop_within);
-        eprintln!("stopping; requests in flight have {time} to finish, a second Ctrl-C ends them");
+        info!("stopping; requests in flight have {time} to finish, a second Ctrl-C ends them");
         self.stopping.send_replace(true);
         tokio::select! {
             // A socket may outlive its connection: as a tunnel, or while it waits for the client.
             () = self.places.all_free() => {}
             () = sleep(self.stop_within) => {
-                eprintln!("closed {} connections that were open after {time}", self.places.taken());
+                warn!("closed {} connections that were open after {time}", self.places.taken());
             }
             () = self.signals.next() => {}
         }
@@ -184,7 +185,7 @@ impl Door {
                 Ok(connection) => return Some(connection),
                 // Not the end: often descriptors have run out, for now.
                 Err(error) => {
-                    eprintln!("cannot accept a connection: {error}");
+                    warn!("cannot accept a connection: {error}");
                     self.places.wait_for_descriptor().await;
                 }
             }

@@ -195,6 +195,12 @@ fn last_change(path: &Path) -> SystemTime {
     }
 }
 
+/// A log of text, each line of it without its time: `INFO stopping; ..`.
+pub fn without_times(log: &str) -> String {
+    let lines = log.lines().map(|line| line.split_once(' ').expect("a time").1.trim_start());
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
 /// A folder of one test's own.
 #[derive(Debug)]
 pub struct Folder(pub PathBuf);

@@ -1,6 +1,6 @@
 //! The media store's client.
 
-use std::{error::Error, fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, Response};
@@ -9,8 +9,9 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use tower_http::timeout::TimeoutBody;
 use url::Url;
+
+use crate::store::BoxError;
 
 /// Where a media store is: `http`, a host, perhaps a port and a path.
 #[derive(Clone, Debug)]
@@ -43,16 +44,14 @@ impl fmt::Display for MediaUrl {
 pub struct MediaClient {
     url: MediaUrl,
     client: Client<HttpConnector, Body>,
-    patience: Duration,
 }
 
 impl MediaClient {
-    /// A store that is silent for longer than `patience` within a body has failed. The time until
-    /// the body begins is not limited here: the contract's limit is for the whole way to the head.
-    pub fn new(url: MediaUrl, patience: Duration) -> Self {
+    /// No time is limited here: the contract's limits are for the whole way to the head, and for each
+    /// silence within the body.
+    pub fn new(url: MediaUrl) -> Self {
         Self {
             url,
-            patience,
             // Without a timer, idle connections are kept for ever.
             client: Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
@@ -65,29 +64,17 @@ impl MediaClient {
         format!("{}{path}", self.url)
     }
 
-    /// The store's answer, as soon as its head is there: the body is still on its way. Or why there
-    /// is none, for the log.
+    /// The store's answer, as soon as its head is there: the body is still on its way.
     pub async fn request(
         &self,
         method: Method,
         path: &str,
         headers: HeaderMap,
-    ) -> Result<Response<TimeoutBody<Incoming>>, String> {
+    ) -> Result<Response<Incoming>, BoxError> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
-        *request.uri_mut() = self.uri_of(path).parse().map_err(|error| causes(&error))?;
+        *request.uri_mut() = self.uri_of(path).parse()?;
         *request.headers_mut() = headers;
-        let answer = self.client.request(request).await.map_err(|error| causes(&error))?;
-        Ok(answer.map(|body| TimeoutBody::new(self.patience, body)))
+        Ok(self.client.request(request).await?)
     }
-}
-
-/// An error and what caused it: the client's own text says only at which step it failed.
-fn causes(mut error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    while let Some(cause) = error.source() {
-        text = format!("{text}: {cause}");
-        error = cause;
-    }
-    text
 }

@@ -122,7 +122,7 @@ impl TemporaryFolder {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("{} is still there: {error}", self.0.display());
+            tracing::warn!("{} is still there: {error}", self.0.display());
         }
     }
 }

@@ -4,7 +4,7 @@ use expect_test::expect;
 use http::StatusCode;
 use http_body_util::BodyExt;
 
-use super::program::{Connection, Program, request, soon};
+use super::program::{Connection, ID, Program, admin, request, soon, without_times};
 
 #[tokio::test]
 async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
@@ -12,13 +12,13 @@ async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
     api.check(request("GET /diagnostics/panic"), expect![[r#"
         500 Internal Server Error
 
-        {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"http://localhost:8080/diagnostics/panic"}
+        {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"http://localhost:8080/diagnostics/panic","request_id":"7f-1"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/sleep/60000"), expect![[r#"
         503 Service Unavailable
 
-        {"http_method":"GET","title":"Service Unavailable","description":"The service cannot process the request now.","code":503,"uri":"http://localhost:8080/diagnostics/sleep/60000"}
+        {"http_method":"GET","title":"Service Unavailable","description":"The service cannot process the request now.","code":503,"uri":"http://localhost:8080/diagnostics/sleep/60000","request_id":"7f-1"}
     "#]])
         .await;
     api.check(
@@ -42,7 +42,7 @@ async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
     api.check(request("GET /diagnostics/error/599"), expect![[r#"
         599 <unknown status code>
 
-        {"http_method":"GET","title":"Server Error","description":"The server could not complete the request.","code":599,"uri":"http://localhost:8080/diagnostics/error/599"}
+        {"http_method":"GET","title":"Server Error","description":"The server could not complete the request.","code":599,"uri":"http://localhost:8080/diagnostics/error/599","request_id":"7f-1"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/text/409"), expect![[r#"
@@ -54,7 +54,7 @@ async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
     api.check(request("GET /diagnostics/text/500"), expect![[r#"
         500 Internal Server Error
 
-        {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"http://localhost:8080/diagnostics/text/500"}
+        {"http_method":"GET","title":"Internal Server Error","description":"The server met an unexpected condition.","code":500,"uri":"http://localhost:8080/diagnostics/text/500","request_id":"7f-1"}
     "#]])
         .await;
     api.check(request("GET /diagnostics/error/200"), expect![[r#"
@@ -70,9 +70,20 @@ async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
     "#]])
         .await;
 
-    let log = api.into_log().await;
-    let panic = "GET /diagnostics/panic panicked (future): a client asked for it";
-    assert!(log.contains(panic), "{log}");
+    let log = without_times(&api.into_log().await);
+    let panic = "ERROR panicked location=\"examples/recording_api/diagnostics.rs:";
+    assert!(log.starts_with(panic), "{log}");
+    let id = format!("request_id=\"{ID}\"");
+    let told = log.lines().filter(|line| line.contains(&id)).collect::<Vec<_>>();
+    for (line, start) in told.iter().zip([
+        r#"ERROR error response status=500 code=500 cause=Panic method="GET" uri="/diagnostics/panic""#,
+        r#"WARN error response status=503 code=503 cause=Timeout method="GET" uri="/diagnostics/sleep/60000" route="/diagnostics/sleep/{milliseconds}""#,
+        r#"ERROR error response status=599 code=599 cause=Application method="GET" uri="/diagnostics/error/599""#,
+        r#"ERROR error response status=500 code=500 cause=Application method="GET" uri="/diagnostics/text/500""#,
+    ]) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    assert_eq!((told.len(), log.lines().count()), (4, 5), "{log}");
 }
 
 #[tokio::test]
@@ -113,17 +124,18 @@ async fn an_http2_connection_lives_on_after_errors_and_a_broken_body() {
 }
 
 async fn lives_on(connection: &mut Connection) {
-    for (line, status) in [
-        ("GET /nowhere", 404),
-        ("DELETE /ping", 405),
-        (r#"POST /server/mode {"mode":"something"}"#, 400),
-        ("GET /api/v2/recordings", 401),
-        ("GET /diagnostics/panic", 500),
-        ("GET /diagnostics/sleep/60000", 503),
-        ("HEAD /nowhere", 404),
-        ("GET /ping", 200),
+    for (asked, status) in [
+        (request("GET /nowhere"), 404),
+        (request("DELETE /ping"), 405),
+        (admin(r#"POST /server/mode {"mode":"something"}"#), 400),
+        (request("GET /api/v2/recordings"), 401),
+        (request("GET /diagnostics/panic"), 500),
+        (request("GET /diagnostics/sleep/60000"), 503),
+        (request("HEAD /nowhere"), 404),
+        (request("GET /ping"), 200),
     ] {
-        assert_eq!(connection.ask(request(line)).await.status, status, "{line}");
+        let uri = asked.uri().clone();
+        assert_eq!(connection.ask(asked).await.status, status, "{uri}");
     }
 }
 

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use http::{HeaderMap, header};
 
-use super::program::{Program, on_the_wire, request, with};
+use super::program::{Program, admin, on_the_wire, request, with};
 
 #[tokio::test]
 async fn what_the_framework_refuses_has_the_envelope_too() {
@@ -26,14 +26,14 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
         {"http_method":"PUT","title":"Method Not Allowed","description":"This resource does not support the request method.","code":405,"uri":"http://localhost:8080/api/v2/recordings/call-01"}
     "#]])
         .await;
-    api.check(request(r#"POST /server/mode {"mode":"#), expect![[r#"
+    api.check(admin(r#"POST /server/mode {"mode":"#), expect![[r#"
         400 Bad Request
 
         {"http_method":"POST","title":"Bad Request","description":"Failed to parse the request body as JSON: mode: EOF while parsing a value at line 1 column 8","code":400,"uri":"http://localhost:8080/server/mode"}
     "#]])
         .await;
     api.check(
-        request(r#"POST /server/mode {"mood":"maintenance"}"#),
+        admin(r#"POST /server/mode {"mood":"maintenance"}"#),
         expect![[r#"
             400 Bad Request
 
@@ -41,14 +41,14 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
         "#]],
     )
     .await;
-    api.check(request(r#"POST /server/mode {"mode":5}"#), expect![[r#"
+    api.check(admin(r#"POST /server/mode {"mode":5}"#), expect![[r#"
         400 Bad Request
 
         {"http_method":"POST","title":"bad parameter","description":"bad parameter 'content' reason : Failed to deserialize the JSON body into the target type: mode: invalid type: integer `5`, expected a string at line 1 column 9","code":4020,"uri":"http://localhost:8080/server/mode"}
     "#]])
         .await;
 
-    let form = request(r#"POST /server/mode {"mode":"maintenance"}"#);
+    let form = admin(r#"POST /server/mode {"mode":"maintenance"}"#);
     let form = with(form, header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     api.check(form, expect![[r#"
         415 Unsupported Media Type
@@ -57,7 +57,7 @@ async fn what_the_framework_refuses_has_the_envelope_too() {
     "#]]).await;
 
     let large = format!(r#"POST /server/mode {{"mode":"{}"}}"#, "a".repeat(64 * 1024));
-    api.check(request(&large), expect![[r#"
+    api.check(admin(&large), expect![[r#"
         413 Payload Too Large
 
         {"http_method":"POST","title":"Payload Too Large","description":"Failed to buffer the request body: length limit exceeded","code":413,"uri":"http://localhost:8080/server/mode"}

@@ -9,6 +9,7 @@ mod damage;
 mod failures;
 mod framework;
 mod labels;
+mod log;
 mod media_store;
 mod playback;
 mod process;

@@ -218,7 +218,7 @@ async fn a_media_store_that_refuses_closes_or_fails_is_502_and_one_that_lacks_th
     api.check(agent(PLAY), expect![[r#"
         502 Bad Gateway
 
-        {"http_method":"GET","title":"Bad Gateway","description":"A system behind this service is unavailable or failed.","code":502,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-1"}
+        {"http_method":"GET","title":"Bad Gateway","description":"A system behind this service is unavailable or failed.","code":502,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-1","request_id":"7f-1"}
     "#]]).await;
     let log = api.into_log().await;
     let causes = "media store: client error (Connect): tcp connect error: ";
@@ -249,6 +249,6 @@ async fn a_media_store_that_does_not_answer_is_503_when_the_time_is_up() {
     api.check(agent(PLAY), expect![[r#"
         503 Service Unavailable
 
-        {"http_method":"GET","title":"Service Unavailable","description":"The service cannot process the request now.","code":503,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-1"}
+        {"http_method":"GET","title":"Service Unavailable","description":"The service cannot process the request now.","code":503,"uri":"http://localhost:8080/api/v2/recordings/call-01/play/part-1","request_id":"7f-1"}
     "#]]).await;
 }

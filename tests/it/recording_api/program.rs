@@ -3,12 +3,13 @@
 use std::{
     net::SocketAddr,
     ops::{Deref, DerefMut},
+    process::ExitStatus,
 };
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use expect_test::Expect;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
@@ -22,7 +23,7 @@ use tokio::{
 };
 
 use crate::example::{self, Example};
-pub(super) use crate::example::{Folder, soon};
+pub(super) use crate::example::{Folder, soon, without_times};
 
 /// A running recording API.
 #[derive(Debug)]
@@ -61,6 +62,11 @@ impl Program {
     /// Kills it, and returns what it has written to standard error.
     pub(super) async fn into_log(self) -> String {
         self.0.into_log().await
+    }
+
+    /// Waits for its end, and returns what it has written to standard error.
+    pub(super) async fn into_end_with_log(self) -> (ExitStatus, String) {
+        self.0.end_with_log().await
     }
 
     pub(super) async fn connect(&self) -> Connection {
@@ -123,6 +129,9 @@ pub(super) fn with<B>(
     request
 }
 
+/// The id of each request here that has no other.
+pub(super) const ID: &str = "7f-1";
+
 /// One connection to a server.
 #[derive(Debug)]
 pub(super) enum Connection {
@@ -157,6 +166,7 @@ impl Connection {
 
     /// Asks, and returns as soon as the head is there.
     pub(super) async fn begin(&mut self, mut request: Request<Full<Bytes>>) -> Response<Incoming> {
+        request.headers_mut().entry("x-request-id").or_insert(HeaderValue::from_static(ID));
         let answer = match self {
             Self::Http1(sender) => {
                 soon("the connection", sender.ready()).await.unwrap();
@@ -210,10 +220,12 @@ impl Answer {
             assert_eq!(lines(name), [value], "{name} on {self:?}");
         }
         if method != Method::OPTIONS {
-            let exposed =
-                ["Location, Retry-After, ETag, Accept-Ranges, Content-Range, X-WWW-Authenticate"];
+            let exposed = [
+                "Location, Retry-After, X-Request-Id, ETag, Accept-Ranges, Content-Range, X-WWW-Authenticate",
+            ];
             assert_eq!(lines("access-control-expose-headers"), exposed, "{self:?}");
         }
+        assert_eq!(lines("x-request-id"), [ID], "{self:?}");
         if method == Method::HEAD {
             assert!(self.body.is_empty(), "{self:?}");
         } else if let [length] = lines("content-length").as_slice() {
@@ -238,13 +250,15 @@ impl Answer {
         }
     }
 
-    /// The five members, and nothing else but the errors of a search.
+    /// The five members, and nothing else but the errors of a search and the id of a failure.
     #[track_caller]
     fn check_envelope(&self, method: &Method, uri: &Uri) {
         let Value::Object(envelope) = self.json() else {
             panic!("{self:?}");
         };
-        let members = 5 + usize::from(envelope.contains_key("errors"));
+        let is_failure = self.status.is_server_error();
+        assert_eq!(envelope.get("request_id"), is_failure.then_some(&ID.into()), "{self:?}");
+        let members = 5 + usize::from(envelope.contains_key("errors")) + usize::from(is_failure);
         assert_eq!(envelope.len(), members, "{self:?}");
         assert_eq!(envelope["http_method"], method.as_str());
         assert_eq!(envelope["uri"], format!("http://localhost:8080{}", uri.path()));
@@ -269,7 +283,8 @@ impl Answer {
         for (name, value) in &self.headers {
             let of_an_error =
                 ON_ERRORS.iter().any(|(known, _)| name == known) || name == header::CONTENT_LENGTH;
-            let of_the_contract = name.as_str().starts_with("access-control-");
+            let of_the_contract =
+                name.as_str().starts_with("access-control-") || name == "x-request-id";
             let seen = of_the_contract || (is_error && of_an_error);
             if !seen && name != header::DATE {
                 lines.push(format!("{name}: {}", value.to_str().unwrap()));

@@ -49,7 +49,7 @@ async fn anyone_may_ask_for_the_status_and_the_version() {
 async fn the_golden_case_is_equal_byte_for_byte() {
     const GOLDEN: &str = r#"{"http_method":"POST","title":"bad parameter","description":"bad parameter 'server mode' reason : server mode has not a correct value 'something'","code":4020,"uri":"http://localhost:8080/server/mode"}"#;
     let api = Program::start(&[]).await;
-    let answer = api.ask(request(r#"POST /server/mode {"mode":"something"}"#)).await;
+    let answer = api.ask(admin(r#"POST /server/mode {"mode":"something"}"#)).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.body, GOLDEN);
 }
@@ -58,7 +58,7 @@ async fn the_golden_case_is_equal_byte_for_byte() {
 async fn in_maintenance_everything_but_the_server_itself_and_preflights_is_503() {
     let api = Program::start(&["--diagnostics"]).await;
     api.check(
-        request(r#"POST /server/mode {"mode":"Maintenance"}"#),
+        admin(r#"POST /server/mode {"mode":"Maintenance"}"#),
         expect![[r#"
             200 OK
             content-type: application/json
@@ -83,7 +83,7 @@ async fn in_maintenance_everything_but_the_server_itself_and_preflights_is_503()
     api.check(request("GET /ping"), expect![[r#"
         503 Service Unavailable
 
-        {"http_method":"GET","title":"Service Unavailable","description":"The server is in maintenance.","code":5030,"uri":"http://localhost:8080/ping"}
+        {"http_method":"GET","title":"Service Unavailable","description":"The server is in maintenance.","code":5030,"uri":"http://localhost:8080/ping","request_id":"7f-1"}
     "#]]).await;
     for closed in [
         request("GET /nowhere"),
@@ -99,7 +99,7 @@ async fn in_maintenance_everything_but_the_server_itself_and_preflights_is_503()
     let answer = api.ask(preflight).await;
     assert_eq!((answer.status, answer.body), (StatusCode::OK, Bytes::new()));
 
-    let back = request(r#"POST /server/mode {"mode":"PRODUCTION"}"#);
+    let back = admin(r#"POST /server/mode {"mode":"PRODUCTION"}"#);
     assert_eq!(api.ask(back).await.json(), json!({ "server changed": "production" }));
     assert_eq!(api.ask(request("GET /ping")).await.status, StatusCode::OK);
 }
