@@ -14,13 +14,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tower_contract::ApiError;
 
-use crate::{api::Api, content::Content, errors};
+use crate::{api::Api, auth::admin, content::Content, errors};
 
+/// The page of the original API that documents its responses shows an error of `/server/mode`, and
+/// names no login for it. But who can change the mode can stop the service for everybody: it asks for
+/// an administrator, as the page has it for "an administrative service method".
 pub fn routes() -> Router<Api> {
     Router::new()
         .route("/ping", get(ping))
         .route("/server/status", get(status))
-        .route("/server/mode", post(change))
+        .route("/server/mode", admin(post(change)))
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -49,6 +49,7 @@ async fn the_recording_api_keeps_the_contract() {
         .panic_at("/diagnostics/panic")
         .panic_body_at("/diagnostics/panic-in-body")
         .slow_at("/diagnostics/sleep/60000", Duration::from_secs(1))
+        .auth("Authorization", "Basic YWRtaW46YWRtaW4=")
         .post_json_at("/server/mode");
     assert_kept(example, run).await;
 }

@@ -29,6 +29,7 @@ async fn no_login_or_a_wrong_one_is_401_with_a_challenge() {
         say("Basic YWdlbnQ="), // a name without a password
         say("Bearer YWdlbnQ6YWdlbnQ="),
         request("POST /api/v2/recordings/call-01 not even JSON"),
+        request(r#"POST /server/mode {"mode":"maintenance"}"#),
         request("GET /api/v2/recordings/call-01/play/part-1"),
         request("GET /api/v2/recording-label-definitions"),
     ] {
@@ -53,6 +54,8 @@ async fn a_role_that_does_not_suffice_is_403_with_the_reason() {
     for forbidden in [
         agent(r#"POST /api/v2/recordings/call-01 {"operationName":"applyNonDelete"}"#),
         agent("POST /api/v2/recordings/call-01 not even JSON"),
+        agent(r#"POST /server/mode {"mode":"maintenance"}"#),
+        supervisor(r#"POST /server/mode {"mode":"maintenance"}"#),
         agent("DELETE /api/v2/recordings/call-01"),
         supervisor("DELETE /api/v2/recordings/call-01"),
         supervisor(r#"POST /api/v2/recordings/call-01 {"operationName":"unapplyNonDelete"}"#),

@@ -4,7 +4,7 @@ use expect_test::expect;
 use http::StatusCode;
 use http_body_util::BodyExt;
 
-use super::program::{Connection, ID, Program, admin, request, soon, without_times};
+use super::program::{Connection, ID, Program, admin, agent, request, soon, without_times};
 
 #[tokio::test]
 async fn each_failure_that_is_made_for_real_ends_in_an_envelope() {
@@ -127,6 +127,8 @@ async fn lives_on(connection: &mut Connection) {
     for (asked, status) in [
         (request("GET /nowhere"), 404),
         (request("DELETE /ping"), 405),
+        (request(r#"POST /server/mode {"mode":"something"}"#), 401),
+        (agent(r#"POST /server/mode {"mode":"something"}"#), 403),
         (admin(r#"POST /server/mode {"mode":"something"}"#), 400),
         (request("GET /api/v2/recordings"), 401),
         (request("GET /diagnostics/panic"), 500),
