@@ -45,6 +45,9 @@ pub(crate) struct SafeText<'a> {
 impl<'a> SafeText<'a> {
     /// `text` as [`sanitised`] makes it.
     pub(crate) fn of(text: &'a str, max: usize) -> Self {
+        if text.is_empty() {
+            return Self { text: Cow::Borrowed(text), is_plain: true };
+        }
         let look = Look::at(text);
         if is_safe(text, look, max) {
             return Self { text: Cow::Borrowed(text), is_plain: look.has_no_escapes() };

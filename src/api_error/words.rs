@@ -26,7 +26,9 @@ impl Look {
             before = look.add(word(chunk), before);
         }
         // What is over eight, with as much before it as makes a word: it has its own neighbours.
-        look.add(last_word(bytes), 0);
+        if is_over_eight(bytes) {
+            look.add(last_word(bytes), 0);
+        }
         look
     }
 
@@ -58,7 +60,9 @@ pub(crate) fn stands_in_json(text: &str) -> bool {
     let mut found = 0;
     let mut look = |word: u64| found |= (word.wrapping_sub(ONES * 0x20) & !word) | escapes(word);
     bytes.chunks_exact(8).for_each(|chunk| look(word(chunk)));
-    look(last_word(bytes));
+    if is_over_eight(bytes) {
+        look(last_word(bytes));
+    }
     found & HIGH == 0
 }
 
@@ -82,7 +86,12 @@ fn word(eight: &[u8]) -> u64 {
     <[u8; 8]>::try_from(eight).map_or(0, u64::from_le_bytes)
 }
 
-/// The last eight bytes; those of a shorter text after letters.
+/// Whether words alone leave something of the text.
+const fn is_over_eight(bytes: &[u8]) -> bool {
+    bytes.len() % 8 > 0
+}
+
+/// The last eight bytes; those of a shorter text before letters.
 fn last_word(bytes: &[u8]) -> u64 {
     let last = bytes.last_chunk::<8>().copied().unwrap_or_else(|| {
         let mut padded = [b'a'; 8];
