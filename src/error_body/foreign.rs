@@ -4,7 +4,7 @@ use std::{borrow::Cow, str::from_utf8};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use serde::Deserialize;
@@ -26,8 +26,9 @@ const MAX_UNTYPED: usize = 512;
 /// What the service's own error response says.
 #[derive(Debug)]
 pub(crate) enum Foreign {
-    Envelope(Envelope),
-    Problem(Problem),
+    // Boxed, so that what is usual, a text or nothing, is moved in a few words.
+    Envelope(Box<Envelope>),
+    Problem(Box<Problem>),
     /// UTF-8, not empty.
     Text(Bytes),
     /// An error in Connect's own JSON, for a client that reads it.
@@ -133,10 +134,14 @@ impl Media {
         headers: &HeaderMap,
         any_type: bool,
     ) -> Option<Self> {
-        if !status.is_client_error() || headers.contains_key(CONTENT_ENCODING) {
+        if !status.is_client_error() {
             return None;
         }
-        Self::of_type(headers).or(any_type.then_some(Self::Other))
+        let Described { media_type, is_encoded } = Described::by(headers);
+        if is_encoded {
+            return None;
+        }
+        Self::named(media_type).or(any_type.then_some(Self::Other))
     }
 
     /// The kind of content in which a service that speaks Connect itself tells an error.
@@ -148,7 +153,17 @@ impl Media {
     /// The kind that `content-type` names; parameters do not count, that it is UTF-8 is checked
     /// later.
     pub(super) fn of_type(headers: &HeaderMap) -> Option<Self> {
-        let Some(value) = headers.get(CONTENT_TYPE) else { return Some(Self::Untyped) };
+        Self::named(headers.get(CONTENT_TYPE))
+    }
+
+    fn named(media_type: Option<&HeaderValue>) -> Option<Self> {
+        let Some(value) = media_type else { return Some(Self::Untyped) };
+        // As nearly all services write it; the general way gives the same.
+        match value.as_bytes() {
+            b"text/plain" | b"text/plain; charset=utf-8" => return Some(Self::Text),
+            b"application/json" => return Some(Self::Json),
+            _ => {}
+        }
         let essence = value.as_bytes().split(|byte| *byte == b';').next()?.trim_ascii();
         let is = |media_type: &str| {
             essence == media_type.as_bytes() || essence.eq_ignore_ascii_case(media_type.as_bytes())
@@ -195,7 +210,33 @@ impl Media {
 }
 
 fn is_text(content: &[u8]) -> bool {
-    !content.is_empty() && from_utf8(content).is_ok()
+    !content.is_empty() && (content.is_ascii() || from_utf8(content).is_ok())
+}
+
+/// What a head says of its content.
+struct Described<'a> {
+    media_type: Option<&'a HeaderValue>,
+    is_encoded: bool,
+}
+
+impl<'a> Described<'a> {
+    /// By one look at the names where they are few: less than two lookups, which hash a name each.
+    fn by(headers: &'a HeaderMap) -> Self {
+        const FEW: usize = 8;
+        if headers.len() > FEW {
+            let is_encoded = headers.contains_key(CONTENT_ENCODING);
+            return Self { media_type: headers.get(CONTENT_TYPE), is_encoded };
+        }
+        let mut described = Self { media_type: None, is_encoded: false };
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                // The first line counts, as in a lookup.
+                described.media_type = described.media_type.or(Some(value));
+            }
+            described.is_encoded |= *name == CONTENT_ENCODING;
+        }
+        described
+    }
 }
 
 /// Whether the content is JSON with one of Connect's codes (Connect, Error Codes).
