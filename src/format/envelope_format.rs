@@ -68,12 +68,75 @@ const DESCRIPTION: &[u8] = br#"","description":""#;
 const CODE: &[u8] = br#"","code":"#;
 const URI: &[u8] = br#","uri":""#;
 
+/// Between description and URI, where the code is a status, as nearly all are: `","code":404,"uri":"`.
+static STATUS_CODES: [[u8; STATUS_CODE_LEN]; 200] = status_codes();
+const STATUS_CODE_LEN: usize = CODE.len() + 3 + URI.len();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "in a constant: what is out of bounds does not compile, and a digit fits"
+)]
+const fn status_codes() -> [[u8; STATUS_CODE_LEN]; 200] {
+    let mut table = [[0; STATUS_CODE_LEN]; 200];
+    let mut n = 0;
+    while n < 200 {
+        let status = 400 + n;
+        let digits = [(status / 100) as u8, (status / 10 % 10) as u8, (status % 10) as u8];
+        let mut at = 0;
+        while at < STATUS_CODE_LEN {
+            table[n][at] = if at < CODE.len() {
+                CODE[at]
+            } else if at < CODE.len() + 3 {
+                b'0' + digits[at - CODE.len()]
+            } else {
+                URI[at - CODE.len() - 3]
+            };
+            at += 1;
+        }
+        n += 1;
+    }
+    table
+}
+
+/// The code with what stands around it.
+enum Code {
+    Status(&'static [u8]),
+    Other(Digits),
+}
+
+impl Code {
+    fn of(code: u32) -> Self {
+        let index = code.checked_sub(400).and_then(|index| usize::try_from(index).ok());
+        let status = index.and_then(|index| STATUS_CODES.get(index));
+        status.map_or_else(|| Self::Other(Digits::of(code)), |status| Self::Status(status))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Status(status) => status.len(),
+            Self::Other(digits) => CODE.len() + digits.as_bytes().len() + URI.len(),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Status(status) => out.extend_from_slice(status),
+            Self::Other(digits) => {
+                out.extend_from_slice(CODE);
+                out.extend_from_slice(digits.as_bytes());
+                out.extend_from_slice(URI);
+            }
+        }
+    }
+}
+
 /// The members, the usual five looked at once and written once.
 struct Object<'a> {
     http_method: Text<'a>,
     title: Text<'a>,
     description: Text<'a>,
-    code: Digits,
+    code: Code,
     uri: Text<'a>,
     /// Whose further members are written, if there may be any.
     adding: Option<&'a Occurrence<'a>>,
@@ -86,7 +149,7 @@ impl<'a> Object<'a> {
             http_method: Text::of(error.http_method),
             title: Text::of_checked(error.title, plain_title),
             description: Text::of_checked(error.description, plain_description),
-            code: Digits::of(error.code),
+            code: Code::of(error.code),
             uri: Text::of(error.uri),
             adding: error.may_add().then_some(error),
         }
@@ -95,10 +158,9 @@ impl<'a> Object<'a> {
     /// The length of what [`write`](Self::write) appends, so that the body is one buffer without
     /// spare room, where the error adds no members.
     fn len(&self) -> usize {
-        const MEMBERS: usize =
-            HTTP_METHOD.len() + TITLE.len() + DESCRIPTION.len() + CODE.len() + URI.len() + 2;
+        const MEMBERS: usize = HTTP_METHOD.len() + TITLE.len() + DESCRIPTION.len() + 2;
         let texts = [&self.http_method, &self.title, &self.description, &self.uri];
-        MEMBERS + texts.iter().map(|text| text.len()).sum::<usize>() + self.code.as_bytes().len()
+        MEMBERS + texts.iter().map(|text| text.len()).sum::<usize>() + self.code.len()
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -108,9 +170,7 @@ impl<'a> Object<'a> {
         self.title.write(out);
         out.extend_from_slice(DESCRIPTION);
         self.description.write(out);
-        out.extend_from_slice(CODE);
-        out.extend_from_slice(self.code.as_bytes());
-        out.extend_from_slice(URI);
+        self.code.write(out);
         self.uri.write(out);
         match self.adding {
             None => out.extend_from_slice(b"\"}"),
@@ -146,7 +206,7 @@ mod tests {
     #[test]
     fn the_buffer_has_exactly_the_size_of_what_is_written() {
         for description in ["", "plain", "\"\\\"", "é…\u{10ffff}", "a/b"] {
-            for code in [0, 9, 10, 4020, u32::MAX] {
+            for code in [0, 9, 10, 399, 400, 404, 599, 600, 4020, u32::MAX] {
                 let bare = written(&EnvelopeFormat, description, code);
                 assert_eq!(bare.len(), bare.capacity(), "{description} {code}");
                 let wrapped = written(&WrappedEnvelopeFormat, description, code);
@@ -224,7 +284,7 @@ mod tests {
             title in "[ -~]{0,40}",
             description in "(\\PC|[\"\\\\\t ]){0,40}",
             uri: String,
-            code: u32,
+            code in prop_oneof![any::<u32>(), 390..610_u32],
         ) {
             let (http_method, title) = (http_method.as_str(), title.as_str());
             let (description, uri) = (description.as_str(), uri.as_str());
