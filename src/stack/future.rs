@@ -88,7 +88,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let mut answer = match this.state.as_mut().project() {
-            StateProj::Called { future } => match catch(|| future.poll(cx)) {
+            StateProj::Called { future } => match guarded_poll(future, cx) {
                 Ok(Poll::Ready(Ok(response))) => ready!(this.answered(response, cx)),
                 Ok(Poll::Pending) => ready!(this.poll_limit(cx)),
                 Ok(Poll::Ready(Err(error))) => this.failed(error),
@@ -246,6 +246,18 @@ where
             }
         }
     }
+}
+
+/// What the service's future says, or its panic.
+///
+/// A function of its own: to unwind reads the table of the function that catches from its start,
+/// and the table of a whole `poll` is long.
+#[inline(never)]
+fn guarded_poll<Fut: Future>(
+    future: Pin<&mut Fut>,
+    cx: &mut Context<'_>,
+) -> Result<Poll<Fut::Output>, Panic> {
+    catch(|| future.poll(cx))
 }
 
 impl<Fut, B, F> fmt::Debug for ResponseFuture<Fut, B, F> {
