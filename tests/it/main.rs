@@ -29,6 +29,7 @@ mod cors_vectors;
 mod envoy;
 mod error_bodies;
 mod errors;
+mod errors_of_teams;
 mod example;
 mod examples;
 mod fetch;

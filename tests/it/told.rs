@@ -418,7 +418,9 @@ fn the_id_of_a_request_is_told_in_every_error_that_the_layers_and_the_service_ma
 
 #[test]
 fn an_id_that_is_too_long_or_not_visible_ascii_is_not_told() {
-    for id in ["a".repeat(1 << 20), "a b".to_owned(), "é".to_owned(), String::new()] {
+    for id in
+        ["a".repeat(1 << 20), "a b".to_owned(), "a\tb".to_owned(), "é".to_owned(), String::new()]
+    {
         let mut request = crate::support::request("GET /x");
         request
             .headers_mut()
