@@ -5,6 +5,7 @@ use std::{env, fs, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::{Notify, mpsc::unbounded_channel},
     time::{Instant, sleep, timeout},
 };
 
@@ -199,10 +200,12 @@ async fn each_piece_is_passed_when_it_comes_both_ways() {
 async fn a_client_that_leaves_takes_its_request_along() {
     let (gone, was_gone) = tokio::sync::oneshot::channel::<()>();
     let gone = std::sync::Arc::new(std::sync::Mutex::new(Some(gone)));
+    let (arrived, mut arrivals) = unbounded_channel();
     let (address, _) = serve(move |mut stream| {
-        let gone = gone.lock().unwrap().take();
+        let (gone, arrived) = (gone.lock().unwrap().take(), arrived.clone());
         async move {
             read_until(&mut stream, "\r\n\r\n").await;
+            arrived.send(()).unwrap();
             // Closed by the gateway, long before its time limit.
             assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
             drop(gone);
@@ -212,25 +215,39 @@ async fn a_client_that_leaves_takes_its_request_along() {
     let gateway = gateway(address, &[]).await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    sleep(Duration::from_millis(100)).await;
+    soon("the request", arrivals.recv()).await.unwrap();
     drop(client);
     let _ = soon("the end of the request", was_gone).await;
 }
 
 #[tokio::test]
 async fn on_sigterm_a_request_in_flight_finishes() {
-    let (address, _) = serve(async |mut stream| {
-        read_until(&mut stream, "\r\n\r\n").await;
-        sleep(Duration::from_millis(500)).await;
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    let (arrived, mut arrivals) = unbounded_channel();
+    let stopping = std::sync::Arc::new(Notify::new());
+    let told = std::sync::Arc::clone(&stopping);
+    let (address, _) = serve(move |mut stream| {
+        let (arrived, told) = (arrived.clone(), std::sync::Arc::clone(&told));
+        async move {
+            read_until(&mut stream, "\r\n\r\n").await;
+            arrived.send(()).unwrap();
+            told.notified().await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        }
     })
     .await;
     let mut gateway = gateway(address, &[]).await;
     let idle = TcpStream::connect(gateway.address).await.unwrap();
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    sleep(Duration::from_millis(200)).await;
+    soon("the request", arrivals.recv()).await.unwrap();
     gateway.signal("TERM").await;
+    soon("the closing of the port", async {
+        while TcpStream::connect(gateway.address).await.is_ok() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    stopping.notify_one();
     let answer = super::read_to_end(&mut client).await;
     assert!(answer.ends_with("\n\nok"), "{answer}");
     assert!(gateway.end().await.success());
@@ -239,15 +256,20 @@ async fn on_sigterm_a_request_in_flight_finishes() {
 
 #[tokio::test]
 async fn a_second_signal_does_not_wait() {
-    let (address, _) = serve(async |mut stream| {
-        read_until(&mut stream, "\r\n\r\n").await;
-        sleep(Duration::from_secs(60)).await;
+    let (arrived, mut arrivals) = unbounded_channel();
+    let (address, _) = serve(move |mut stream| {
+        let arrived = arrived.clone();
+        async move {
+            read_until(&mut stream, "\r\n\r\n").await;
+            arrived.send(()).unwrap();
+            std::future::pending::<()>().await;
+        }
     })
     .await;
     let mut gateway = gateway(address, &[]).await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    sleep(Duration::from_millis(200)).await;
+    soon("the request", arrivals.recv()).await.unwrap();
     gateway.signal("INT").await;
     // Signals that come at once may be seen as one: repeat the second until it is seen.
     while timeout(Duration::from_millis(50), gateway.end()).await.is_err() {
