@@ -16,7 +16,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -168,6 +168,37 @@ async fn a_client_that_writes_all_before_it_reads_hears_the_refusal() {
     soon("the upload", client.write_all(&vec![b'x'; 8_000_000])).await.unwrap();
     let answer = rest(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_made_before_the_content_came_leaves_the_connection() {
+    const FRONT: [&str; 4] =
+        ["--server-url", "https://a.example", "--public-url", "https://b.example"];
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let upstream = format!("http://{}", closed.local_addr().unwrap());
+    let gateway = [&["--upstream", &upstream][..], &FRONT].concat();
+    for (name, options, status) in [
+        ("recording_api", &[][..], "404"),
+        ("hyper", &[], "404"),
+        ("recording_grpc", &[], "404"),
+        ("gateway", &gateway, "502"),
+    ] {
+        let example = Example::start(name, options).await;
+        let head = b"POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 20000\r\n\r\n";
+        let mut client = sent(example.address, head).await;
+        // The server knows its answer by then, and has not read to the end of the request.
+        sleep(Duration::from_millis(100)).await;
+        client.write_all(&[b'x'; 20_000]).await.unwrap();
+        client
+            .write_all(b"POST /nowhere HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let answers = rest(&mut client).await;
+        let both = answers.matches(&format!("HTTP/1.1 {status} ")).count();
+        assert_eq!(both, 2, "{name}: {answers}");
+        assert_eq!(answers.matches("connection: close").count(), 1, "{name}: {answers}");
+    }
 }
 
 // ===== limits =====
