@@ -94,6 +94,8 @@ async fn as_json_each_line_is_an_object_and_each_error_one_with_its_id_route_and
         assert_eq!((told_level, id, told_route), (*level, ID, *route), "{line:?}");
         assert!(error.starts_with(why), "{line:?}");
     }
+    let masked = told.iter().map(|line| line.text("masked")).filter(|text| *text != "-");
+    assert!(masked.eq(["This is a plain text of status 500."]), "{log}");
     // Where the panic happened, and the stop.
     assert_eq!(lines.len(), told.len() + 2, "{log}");
     let panicked = lines.iter().find(|line| line.text("message") == "panicked").unwrap();
