@@ -141,6 +141,7 @@ fn joined(error: &(dyn Error + 'static), redact: &Hook<Redact>) -> String {
 
 impl<'a> ErrorReport<'a> {
     /// Why it happened, for who wants to downcast: the source of the [`ApiError`](crate::ApiError).
+    /// `None` where the error has none.
     pub fn error(&self) -> Option<&'a (dyn Error + 'static)> {
         self.error
     }

@@ -123,7 +123,8 @@ pub(crate) type LimitOf = dyn Fn(&Parts) -> Option<Duration> + Send + Sync;
 // ===== impl TimeoutLayer =====
 
 impl TimeoutLayer {
-    /// Creates a layer with the same limit for every request.
+    /// Creates a layer with the same limit for every request, from `call` on. A later response is
+    /// 503, unless [`answer`](Self::answer) says otherwise. `Duration::MAX` never passes.
     pub fn new(limit: Duration) -> Self {
         Self::with(Limit::Same(limit))
     }

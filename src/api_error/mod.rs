@@ -210,7 +210,8 @@ impl ApiError {
         self
     }
 
-    /// Sets who the error comes from.
+    /// Sets who the error comes from, instead of [`Cause::Application`]: events and hooks tell it,
+    /// and an rpc's code follows from it.
     pub const fn with_cause(mut self, cause: Cause) -> Self {
         self.cause = cause;
         self

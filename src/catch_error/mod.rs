@@ -120,7 +120,8 @@ type Classify = dyn Fn(&(dyn Error + 'static)) -> Option<ApiError> + Send + Sync
 // ===== impl CatchErrorLayer =====
 
 impl CatchErrorLayer {
-    /// Creates a layer with the built-in classification alone.
+    /// Creates a layer with the built-in classification alone, and the default sentence of each
+    /// status.
     pub fn new() -> Self {
         Self { settings: Arc::new(Settings { classify: Hook::NONE, answers: Vec::new() }) }
     }

@@ -145,7 +145,7 @@ impl Report {
         (counted.iter().filter(kept).count(), counted.len())
     }
 
-    /// What one check found.
+    /// What one check found; `None` for a number that no check has.
     pub fn result(&self, id: u8) -> Option<&CheckResult> {
         self.results.iter().find(|result| result.id == id)
     }

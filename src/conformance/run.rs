@@ -150,13 +150,13 @@ impl Run {
         self
     }
 
-    /// Sends nothing over HTTP/2.
+    /// Sends nothing over HTTP/2. By default both versions are tried.
     pub fn http1_only(mut self) -> Self {
         (self.options.http1, self.options.http2) = (true, false);
         self
     }
 
-    /// Sends nothing over HTTP/1.1.
+    /// Sends nothing over HTTP/1.1. By default both versions are tried.
     pub fn http2_only(mut self) -> Self {
         (self.options.http1, self.options.http2) = (false, true);
         self
@@ -181,13 +181,13 @@ impl Run {
         self
     }
 
-    /// Leaves out checks by their number.
+    /// Leaves out checks by their number. One that no check has is an error of the run.
     pub fn skip(mut self, ids: impl IntoIterator<Item = u8>) -> Self {
         self.options.skip.extend(ids);
         self
     }
 
-    /// Runs these checks alone.
+    /// Runs these checks alone, by their number. One that no check has is an error of the run.
     pub fn only(mut self, ids: impl IntoIterator<Item = u8>) -> Self {
         self.options.only.extend(ids);
         self

@@ -202,14 +202,14 @@ impl DrainRequestLayer {
         Self { limits: Limits { bytes: 256 * 1024, time: Duration::from_millis(500) } }
     }
 
-    /// Sets how many bytes of content are read after the answer. Zero reads none: then the layer
-    /// only says `close`.
+    /// Sets how many bytes of content are read after the answer: by default 256 KiB. Zero reads
+    /// none: then the layer only says `close`.
     pub const fn max_bytes(mut self, bytes: u64) -> Self {
         self.limits.bytes = bytes;
         self
     }
 
-    /// Sets for how long content is read after the answer, which waits as long.
+    /// Sets for how long content is read after the answer, which waits as long: by default 500 ms.
     pub const fn max_time(mut self, time: Duration) -> Self {
         self.limits.time = time;
         self

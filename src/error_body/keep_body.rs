@@ -147,7 +147,8 @@ pub(super) fn keeps<B>(
 // ===== impl KeepBodyLayer =====
 
 impl KeepBodyLayer {
-    /// Creates a layer that keeps the error bodies of what is inside.
+    /// Creates a layer that keeps the error bodies of what is inside. An error that reports an
+    /// [`ApiError`] has none, and gets the envelope.
     pub const fn new() -> Self {
         Self { _private: () }
     }

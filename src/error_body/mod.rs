@@ -198,7 +198,7 @@ impl<F: Clone> ErrorBodyLayer<F> {
         self
     }
 
-    /// Writes error bodies in another format.
+    /// Writes error bodies in another format than [`EnvelopeFormat`](crate::EnvelopeFormat).
     pub fn format<G: ErrorFormat>(self, format: G) -> ErrorBodyLayer<G> {
         ErrorBodyLayer { settings: Arc::new(self.settings.with_format(format)) }
     }

@@ -44,7 +44,8 @@ impl<L> LingeringListener<L> {
         Self { listener, linger: Linger::new() }
     }
 
-    /// Sets the limits, and the count that its sockets share.
+    /// Sets the limits, and the count that its sockets share: those of several listeners together,
+    /// where each gets a clone.
     pub fn with_linger(mut self, linger: Linger) -> Self {
         self.linger = linger;
         self

@@ -127,25 +127,26 @@ impl Linger {
         Self { limits, sockets: Arc::default() }
     }
 
-    /// Sets how many sockets linger at once; each keeps its task and 8 KiB. Zero turns it off.
+    /// Sets how many sockets linger at once, by default 64; each keeps its task and 8 KiB. Zero turns
+    /// it off.
     pub const fn max_sockets(mut self, sockets: usize) -> Self {
         self.limits.sockets = sockets;
         self
     }
 
-    /// Sets how long a client may be silent before its socket is closed.
+    /// Sets how long a client may be silent before its socket is closed: by default 1 s.
     pub const fn max_silence(mut self, silence: Duration) -> Self {
         self.limits.silence = silence;
         self
     }
 
-    /// Sets how long a socket lingers in all: at most a day.
+    /// Sets how long a socket lingers in all: by default 10 s, at most a day.
     pub const fn max_time(mut self, time: Duration) -> Self {
         self.limits.time = time;
         self
     }
 
-    /// Sets how many bytes are discarded before a socket is closed.
+    /// Sets how many bytes are discarded before a socket is closed: by default 64 MiB.
     pub const fn max_bytes(mut self, bytes: u64) -> Self {
         self.limits.bytes = bytes;
         self

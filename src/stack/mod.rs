@@ -33,8 +33,8 @@ use crate::{
 /// # What it leaves alone
 ///
 /// Without [`methods`](Self::methods) every method reaches the service; without
-/// [`timeout`](Self::timeout) there is no limit, not even one that a client tells. What no
-/// layer can cover is [in the guide](crate::guide::limits).
+/// [`timeout`](Self::timeout) there is no limit, not even one that a client tells. What no layer
+/// can cover is [in the guide](crate::guide::limits).
 ///
 /// # Where it goes
 ///
@@ -126,7 +126,8 @@ impl<F: Clone> ContractLayer<F> {
         self.with(|layers| layers.methods = methods.into())
     }
 
-    /// Limits the time until the response's head: a `Duration`, or a [`TimeoutLayer`].
+    /// Limits the time until the response's head: a `Duration`, or a [`TimeoutLayer`]. A later
+    /// response is 503. Without this there is no limit. The wait for readiness is not counted.
     pub fn timeout(self, timeout: impl Into<TimeoutLayer>) -> Self {
         self.with(|layers| layers.timeout = timeout.into())
     }
@@ -149,12 +150,12 @@ impl<F: Clone> ContractLayer<F> {
         self.with(|layers| layers.panics = change(layers.panics.clone()))
     }
 
-    /// Changes how errors of the service are classified and answered.
+    /// Changes how errors of the service are classified and answered; see [`CatchErrorLayer`].
     pub fn service_errors(self, change: impl FnOnce(CatchErrorLayer) -> CatchErrorLayer) -> Self {
         self.with(|layers| layers.service_errors = change(layers.service_errors.clone()))
     }
 
-    /// Changes how error bodies are written, and who is told.
+    /// Changes how error bodies are written, what of the service's own is kept, and who is told.
     pub fn error_body<G>(
         self,
         change: impl FnOnce(ErrorBodyLayer<F>) -> ErrorBodyLayer<G>,
