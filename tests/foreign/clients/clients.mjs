@@ -21,7 +21,9 @@ assert.deepEqual(head, [404, 404, "status 404"]);
 for (const path of ["html", "list", "empty"]) {
   assert.deepEqual(await errorOf(`${FOREIGN}/${path}`), [502, 502, "status 502"]);
 }
-const headers = { "Content-Type": "application/json" };
+// Only an administrator changes the mode.
+const admin = `Basic ${btoa("admin:admin")}`;
+const headers = { "Content-Type": "application/json", Authorization: admin };
 const mode = { method: "POST", headers, body: '{"mode":"something"}' };
 assert.deepEqual((await errorOf(`${CONTRACT}/server/mode`, mode)).slice(0, 2), [400, 4020]);
 console.log("TypeScript: fetch reads every error");

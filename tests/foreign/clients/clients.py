@@ -1,5 +1,6 @@
 """Asks through the guide's clients in Python, and compares what they say of each error."""
 
+import base64
 import os
 import urllib.request
 
@@ -30,7 +31,9 @@ for ask in (call, get):
     for path in ("html", "list", "empty"):
         compare(error_of(ask, f"{FOREIGN}/{path}"), (502, 502, "status 502"))
 
-headers = {"Content-Type": "application/json"}
+# Only an administrator changes the mode.
+admin = "Basic " + base64.b64encode(b"admin:admin").decode()
+headers = {"Content-Type": "application/json", "Authorization": admin}
 mode = urllib.request.Request(f"{CONTRACT}/server/mode", b'{"mode":"something"}', headers, method="POST")
 compare(error_of(call, mode)[:2], (400, 4020))
 print("Python: urllib and requests read every error")
