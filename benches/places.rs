@@ -137,7 +137,7 @@ async fn fault(server: &Server, case: Case, is_http2: bool) -> Option<&'static s
     for sibling in waiting {
         live &= sibling.await.unwrap();
     }
-    let lost = if !is_seen { Some("silence") } else { (!live).then_some("the other streams") };
+    let lost = if is_seen { (!live).then_some("the other streams") } else { Some("silence") };
     lost.or(dead(server).await)
 }
 
