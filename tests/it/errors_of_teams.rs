@@ -150,10 +150,13 @@ fn a_retry_after_that_is_set_again_is_sent_once() {
 
 // ===== what is left out =====
 
+/// What was left out of an error, and its sources.
+type Told = (Option<String>, Option<String>);
+
+type MakeError = fn() -> ApiError;
+
 /// What the hook is told of an error, and what is sent of it.
-fn told(
-    error: impl Fn() -> ApiError + Clone + Send,
-) -> (Vec<(Option<String>, Option<String>)>, Response<Bytes>) {
+fn told(error: impl Fn() -> ApiError + Clone + Send) -> (Vec<Told>, Response<Bytes>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&log);
     let layer = contract().on_error(move |report| {
@@ -198,7 +201,7 @@ fn what_is_left_out_of_an_error_is_counted_told_once_and_takes_nothing_of_the_an
             .with_challenge("Basic realm=\"a\"\r\nx-b: c")
     };
     let many = || (0..50).fold(ApiError::conflict(), |error, _| error.with_header("x-a", "b"));
-    let cases: [(fn() -> ApiError, &str); 5] = [
+    let cases: [(MakeError, &str); 5] = [
         (|| ApiError::conflict().with_member("a", "x".repeat(16 * 1024)), "all members"),
         (fields, "9900 field errors"),
         (framing, "13 header lines"),

@@ -189,7 +189,7 @@ async fn a_refusal_that_is_made_before_the_content_came_leaves_the_connection() 
         let mut client = sent(example.address, head).await;
         // The server knows its answer by then, and has not read to the end of the request.
         sleep(Duration::from_millis(100)).await;
-        client.write_all(&[b'x'; 20_000]).await.unwrap();
+        client.write_all(&vec![b'x'; 20_000]).await.unwrap();
         client
             .write_all(b"POST /nowhere HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
             .await

@@ -133,9 +133,9 @@ async fn each_answer_has_the_id_that_the_client_gave_or_a_new_one() {
 #[tokio::test]
 async fn an_id_that_is_long_is_in_no_envelope_and_in_no_line_of_the_log() {
     let api = Program::start(&["--diagnostics"]).await;
-    let long = "i".repeat(129);
+    let too_long = "i".repeat(129);
     let name = HeaderName::from_static("x-request-id");
-    let asked = with(request("GET /diagnostics/error/500"), name, &long);
+    let asked = with(request("GET /diagnostics/error/500"), name, &too_long);
     let answer = api.connect().await.begin(asked).await;
     let content = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
     assert!(!str::from_utf8(&content).unwrap().contains("iii"));
