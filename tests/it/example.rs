@@ -174,12 +174,23 @@ fn find(name: &str) -> PathBuf {
         let mut build = process::Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--example", name, "--target-dir"]);
         build.arg(profile.parent().unwrap()).current_dir(package);
+        // As from a shell: ring's build script reads these, and would run, with all that needs it,
+        // each time that they come and go.
+        for (name, _) in env::vars_os().filter(|(name, _)| is_of_a_package(name)) {
+            build.env_remove(name);
+        }
         if profile.file_name() == Some(OsStr::new("release")) {
             build.arg("--release");
         }
         assert!(build.status().unwrap().success(), "{build:?}");
     }
     binary
+}
+
+/// Whether cargo sets this for the package whose tests it runs.
+fn is_of_a_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// When a file was changed, or the newest in a folder.
