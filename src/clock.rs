@@ -23,10 +23,15 @@ pin_project! {
 }
 
 impl Clock {
-    /// A clock that passes after `limit`; off without one, or with one that ends beyond the clock.
+    /// A clock that passes at `deadline`; off without one.
     #[inline]
+    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+        deadline.map_or(Self::Off, |deadline| Self::Set { deadline })
+    }
+
+    /// A clock that passes after `limit`; off without one, or with one that ends beyond the clock.
     pub(crate) fn after(limit: Option<Duration>) -> Self {
-        limit.and_then(deadline_after).map_or(Self::Off, |deadline| Self::Set { deadline })
+        Self::until(limit.and_then(deadline_after))
     }
 
     pub(crate) const fn is_off(&self) -> bool {
@@ -63,6 +68,7 @@ impl Clock {
 ///
 /// A tick before the clock's end too: the timer rounds a deadline up to its next millisecond, and
 /// panics where there is none.
+#[inline]
 pub(crate) fn deadline_after(limit: Duration) -> Option<Instant> {
     const TICK: Duration = Duration::from_millis(1);
     let deadline = Instant::now().checked_add(limit)?;

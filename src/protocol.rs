@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Method, Request, Uri, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
 
 /// A protocol of calls over HTTP whose clients take no HTTP error for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,20 +29,23 @@ impl Protocol {
     /// by the version that they tell, in a header or in the query of a GET.
     ///
     /// A request without content costs one look at its headers.
+    #[inline]
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
-        let headers = request.headers();
-        let by_query = || Self::without_content(request.method(), request.uri());
-        let Some(subtype) = application_subtype(headers) else {
-            return by_query();
-        };
-        Self::of_subtype(subtype)
-            .or_else(|| is_connect_version_1(headers).then_some(Self::ConnectUnary))
-            .or_else(by_query)
+        let media_type = request.headers().get(CONTENT_TYPE);
+        media_type
+            .and_then(|media_type| Self::with_content(media_type, request.headers()))
+            .or_else(|| Self::without_content(request.method(), request.uri()))
     }
 
     /// The protocol that the media type alone names, of a request or of a response.
     pub(crate) fn of_media_type(headers: &HeaderMap) -> Option<Self> {
-        Self::of_subtype(application_subtype(headers)?)
+        Self::of_subtype(application_subtype(headers.get(CONTENT_TYPE)?)?)
+    }
+
+    fn with_content(media_type: &HeaderValue, headers: &HeaderMap) -> Option<Self> {
+        let subtype = application_subtype(media_type)?;
+        Self::of_subtype(subtype)
+            .or_else(|| is_connect_version_1(headers).then_some(Self::ConnectUnary))
     }
 
     fn of_subtype(subtype: &[u8]) -> Option<Self> {
@@ -61,16 +64,12 @@ impl Protocol {
     }
 
     /// Connect's unary calls without side effects may be GET: `?connect=v1&encoding=..&message=..`.
+    #[inline]
     fn without_content(method: &Method, uri: &Uri) -> Option<Self> {
-        const VERSION_1: &[u8] = b"connect=v1";
-        if *method != Method::GET {
-            return None;
-        }
-        // Bytes, and nothing for a query that is shorter: every GET is asked.
-        let query = uri.query()?.as_bytes();
-        let is_call = query.len() >= VERSION_1.len()
-            && query.split(|byte| *byte == b'&').any(|pair| pair == VERSION_1);
-        is_call.then_some(Self::ConnectUnary)
+        // Nothing for a query that is shorter: every GET is asked.
+        let is_long = |query: &&str| query.len() >= VERSION_1.len();
+        let query = uri.query().filter(is_long).filter(|_| *method == Method::GET)?;
+        has_version_1(query.as_bytes()).then_some(Self::ConnectUnary)
     }
 
     /// Whether a call may have this method: POST, and GET in Connect's unary calls.
@@ -82,11 +81,17 @@ impl Protocol {
     }
 }
 
+/// How the query of a GET tells Connect's version.
+const VERSION_1: &[u8] = b"connect=v1";
+
+fn has_version_1(query: &[u8]) -> bool {
+    query.split(|byte| *byte == b'&').any(|pair| pair == VERSION_1)
+}
+
 /// What follows `application/` in the content type, without parameters.
-fn application_subtype(headers: &HeaderMap) -> Option<&[u8]> {
+fn application_subtype(media_type: &HeaderValue) -> Option<&[u8]> {
     const APPLICATION: &[u8] = b"application/";
-    let value = headers.get(CONTENT_TYPE)?.as_bytes();
-    let (start, rest) = value.split_at_checked(APPLICATION.len())?;
+    let (start, rest) = media_type.as_bytes().split_at_checked(APPLICATION.len())?;
     let mut parts = rest.split(|byte| b"; \t".contains(byte));
     parts.next().filter(|_| start.eq_ignore_ascii_case(APPLICATION))
 }

@@ -26,29 +26,17 @@ pub(crate) struct RequestHead {
 
 /// What is remembered of a request only where someone asked for it.
 #[derive(Debug, Default)]
-struct Noted {
+pub(crate) struct Noted {
     request_id: Option<HeaderValue>,
     headers: HeaderMap,
     route: Option<Route>,
 }
 
-/// Which header of a request is its id, and which others are remembered.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
-    pub(crate) request_id: Option<HeaderName>,
-    pub(crate) headers: Vec<HeaderName>,
-}
-
-impl RequestHead {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        let (method, target) = (request.method().clone(), target(request).cloned());
-        Self { method, target, noted: None }
-    }
-
-    /// Remembers the route of `request` too, and the headers that are wanted.
+impl Noted {
+    /// The route of `request`, and the headers that are wanted.
     #[cold]
-    pub(crate) fn noting<B>(mut self, request: &Request<B>, wanted: Option<&Wanted>) -> Self {
-        let mut noted = Noted { route: route(request), ..Noted::default() };
+    pub(crate) fn of<B>(request: &Request<B>, wanted: Option<&Wanted>) -> Option<Arc<Self>> {
+        let mut noted = Noted { route: route(request), ..Self::default() };
         if let Some(Wanted { request_id, headers }) = wanted {
             let first = |name: &HeaderName| request.headers().get(name).cloned();
             noted.request_id = request_id.as_ref().and_then(first).filter(is_request_id);
@@ -59,8 +47,28 @@ impl RequestHead {
         }
         let is_empty =
             noted.route.is_none() && noted.request_id.is_none() && noted.headers.is_empty();
-        self.noted = (!is_empty).then(|| Arc::new(noted));
-        self
+        (!is_empty).then(|| Arc::new(noted))
+    }
+}
+
+/// Which header of a request is its id, and which others are remembered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) request_id: Option<HeaderName>,
+    pub(crate) headers: Vec<HeaderName>,
+}
+
+impl RequestHead {
+    #[inline]
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        Self::noting(request, None)
+    }
+
+    /// Remembers what was noted of `request` too.
+    #[inline]
+    pub(crate) fn noting<B>(request: &Request<B>, noted: Option<Arc<Noted>>) -> Self {
+        let (method, target) = (request.method().clone(), target(request).cloned());
+        Self { method, target, noted }
     }
 
     /// The id of the request: 1 to 128 bytes of visible ASCII, where one is wanted.
@@ -111,6 +119,7 @@ pub(crate) fn method_text(method: &Method) -> &str {
 }
 
 #[cfg(feature = "axum")]
+#[inline]
 fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
     // Inside `nest`, the request's own URI has lost the prefix that the client knows.
     let original = request.extensions().get::<axum::extract::OriginalUri>();
@@ -118,6 +127,7 @@ fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
 }
 
 #[cfg(not(feature = "axum"))]
+#[inline]
 fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
     request.uri().path_and_query()
 }
@@ -172,13 +182,13 @@ mod tests {
         let request = request.body(()).unwrap();
         let head = RequestHead::of(&request);
         assert!(head.noted.is_none());
-        assert!(head.clone().noting(&request, None).noted.is_none());
+        assert!(Noted::of(&request, None).is_none());
         let other = HeaderName::from_static("other");
         let wanted = Wanted { request_id: Some(other.clone()), headers: vec![other] };
-        assert!(head.clone().noting(&request, Some(&wanted)).noted.is_none());
+        assert!(Noted::of(&request, Some(&wanted)).is_none());
         let id = HeaderName::from_static("x-request-id");
         let wanted = Wanted { request_id: Some(id), headers: vec![HeaderName::from_static("a")] };
-        let head = head.noting(&request, Some(&wanted));
+        let head = RequestHead::noting(&request, Noted::of(&request, Some(&wanted)));
         assert_eq!(head.request_id(), Some("7"));
         assert_eq!(head.headers().unwrap().get("a").unwrap(), "b");
         assert_eq!(head.route(), None);

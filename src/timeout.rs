@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,12 +12,13 @@ use std::{
 
 use http::{HeaderValue, Request, Response, header::RETRY_AFTER, request::Parts};
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
     api_error::{ApiError, Cause},
-    clock::Clock,
+    clock::{Clock, deadline_after},
     protocol::client_timeout,
     unwind::{Panic, catch},
 };
@@ -189,14 +191,29 @@ impl TimeoutLayer {
 // ===== the decision =====
 
 impl Settings {
-    /// How long `request` may take, by the limit `own` that was set for it: the client of an rpc
-    /// can only shorten it, and without any limit its own is not read.
+    /// When the service's time for `request`, which begins now, is over. The client of an rpc can
+    /// only shorten it; without any limit its own is not read.
     #[inline]
-    pub(crate) fn limit<B>(&self, own: Option<Duration>, request: &Request<B>) -> Option<Duration> {
-        match self.limit {
+    pub(crate) fn deadline<B>(
+        &self,
+        request: &mut Request<B>,
+        may_be_rpc: bool,
+    ) -> Option<Instant> {
+        let limit = match self.limit {
             Limit::None => None,
-            _ => own.into_iter().chain(client_timeout(request)).min(),
-        }
+            Limit::Same(limit) if !may_be_rpc => Some(limit),
+            _ => self.limit_of(request),
+        };
+        limit.and_then(deadline_after)
+    }
+
+    fn limit_of<B>(&self, request: &mut Request<B>) -> Option<Duration> {
+        let own = match &self.limit {
+            Limit::None => return None,
+            Limit::Same(limit) => Some(*limit),
+            Limit::PerRequest(limit_of) => chosen_limit(&**limit_of, request),
+        };
+        own.into_iter().chain(client_timeout(request)).min()
     }
 
     /// The answer to a request whose limit has passed; a panic in the drop of the service's future
@@ -216,13 +233,22 @@ impl Settings {
     }
 }
 
-/// What `limit_of` says of the request's head, and the request again.
-pub(crate) fn chosen_limit<B>(
-    limit_of: &LimitOf,
-    request: Request<B>,
-) -> (Option<Duration>, Request<B>) {
-    let (parts, body) = request.into_parts();
-    (limit_of(&parts), Request::from_parts(parts, body))
+/// What `limit_of` says of the request's head, which is lent to it.
+#[cold]
+fn chosen_limit<B>(limit_of: &LimitOf, request: &mut Request<B>) -> Option<Duration> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    swap_heads(&mut head, request);
+    let limit = limit_of(&head);
+    swap_heads(&mut head, request);
+    limit
+}
+
+fn swap_heads<B>(head: &mut Parts, request: &mut Request<B>) {
+    mem::swap(&mut head.method, request.method_mut());
+    mem::swap(&mut head.uri, request.uri_mut());
+    mem::swap(&mut head.version, request.version_mut());
+    mem::swap(&mut head.headers, request.headers_mut());
+    mem::swap(&mut head.extensions, request.extensions_mut());
 }
 
 /// A layer with the same limit for every request.
@@ -266,16 +292,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let own = match &self.settings.limit {
-            Limit::None => None,
-            Limit::Same(limit) => Some(*limit),
-            Limit::PerRequest(limit_of) => {
-                let (own, asked) = chosen_limit(limit_of.as_ref(), request);
-                request = asked;
-                own
-            }
-        };
-        let clock = Clock::after(self.settings.limit(own, &request));
+        let clock = Clock::until(self.settings.deadline(&mut request, true));
         ResponseFuture {
             inner: Some(self.inner.call(request)),
             clock,

@@ -6,6 +6,7 @@ use std::{
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    thread,
 };
 
 use crate::panic_hook;
@@ -18,12 +19,19 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// That `code` is unwind safe is asserted, not known: a mutex may be poisoned, a half-done change
 /// of shared state may stay. Whoever panics is never called again by the caller of this function.
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
+    catch_payload(code).map_err(Panic::new)
+}
+
+/// As [`catch`], for what every request passes: a large value is moved once less, because it comes
+/// as the standard library returns it. Its panic is to be made a [`Panic`] at once.
+#[inline]
+pub(crate) fn catch_payload<T>(code: impl FnOnce() -> T) -> thread::Result<T> {
     let entered = panic_hook::enter();
     let outcome = catch_unwind(AssertUnwindSafe(code));
     if entered {
         panic_hook::leave();
     }
-    outcome.map_err(|payload| Panic::new(payload, entered))
+    outcome
 }
 
 /// A caught panic. Dropping it never panics, even where dropping its payload does.
@@ -35,11 +43,9 @@ pub(crate) struct Panic {
 
 impl Panic {
     #[cold]
-    fn new(payload: Box<dyn Any + Send>, is_seen: bool) -> Self {
+    pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
         let mut panic = Self { payload: Some(payload), location: None };
-        if is_seen {
-            panic.location = panic_hook::location_of(panic.text());
-        }
+        panic.location = panic_hook::location_of(panic.text());
         panic
     }
 

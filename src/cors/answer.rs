@@ -106,21 +106,29 @@ impl CorsHeaders {
     /// The decision: what the response to this request will carry.
     #[inline]
     pub(super) fn decide<B>(&self, request: &Request<B>) -> CorsAnswer {
-        let admitted =
-            if self.reads_origin { self.origins.admitted(request.headers()) } else { None };
-        let is_preflight = request::is_preflight(request.method(), request.headers());
+        let (method, headers) = (request.method(), request.headers());
+        let is_preflight = request::is_preflight(method, headers);
         #[cfg(feature = "tracing")]
         if is_preflight {
-            crate::cors::refused::tell(self, request.headers());
+            crate::cors::refused::tell(self, headers);
         }
-        let decided = |nth| Decided { nth, policy: 0, is_preflight, varies: self.varies };
-        CorsAnswer(match admitted {
-            None => Kept::Nothing(decided(0)),
+        let decided = Decided { nth: 0, policy: 0, is_preflight, varies: self.varies };
+        if self.reads_origin {
+            return self.decide_by_origin(decided, headers);
+        }
+        CorsAnswer(Kept::Nothing(decided))
+    }
+
+    fn decide_by_origin(&self, decided: Decided, headers: &HeaderMap) -> CorsAnswer {
+        CorsAnswer(match self.origins.admitted(headers) {
+            None => Kept::Nothing(decided),
             // The last index is not in use: there are at most 65,535 origins.
-            Some(Admitted::Listed(index)) => Kept::Nothing(decided(index.saturating_add(1))),
+            Some(Admitted::Listed(index)) => {
+                Kept::Nothing(Decided { nth: index.saturating_add(1), ..decided })
+            }
             Some(Admitted::ByPattern(origin)) => {
                 let kept = ByPattern { origin: origin.clone(), lines: None };
-                Kept::Origin(decided(0), Box::new(kept))
+                Kept::Origin(decided, Box::new(kept))
             }
         })
     }

@@ -10,9 +10,11 @@ use http::{
 /// `Access-Control-Request-Headers` plays no part: it is optional, and as long as a client likes.
 #[inline]
 pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS
-        && headers.contains_key(ORIGIN)
-        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    *method == Method::OPTIONS && asks_for_method(headers)
+}
+
+fn asks_for_method(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The value of the one `Origin` line, as it came.

@@ -32,13 +32,7 @@ impl CorsPolicySource {
     pub(crate) fn decide<B>(&self, request: &Request<B>) -> CorsAnswer {
         match &self.kind {
             Kind::One(policy) => policy.decide(request),
-            Kind::ByPath(paths) => {
-                let index = paths.index_of(request.uri().path());
-                match paths.policy(index) {
-                    Some(policy) => policy.decide(request).of_policy(index),
-                    None => CorsAnswer::NOTHING,
-                }
-            }
+            Kind::ByPath(paths) => decide_by_path(paths, request),
         }
     }
 
@@ -70,6 +64,14 @@ impl CorsPolicySource {
             Kind::One(one) => one.fixed(),
             Kind::ByPath(paths) => paths.policy(policy)?.fixed(),
         }
+    }
+}
+
+fn decide_by_path<B>(paths: &ByPath, request: &Request<B>) -> CorsAnswer {
+    let index = paths.index_of(request.uri().path());
+    match paths.policy(index) {
+        Some(policy) => policy.decide(request).of_policy(index),
+        None => CorsAnswer::NOTHING,
     }
 }
 

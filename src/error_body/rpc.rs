@@ -31,13 +31,14 @@ const ROOM: usize = 5;
 
 impl Rpc {
     /// `None`: a request of HTTP itself. Boxed, so that its future carries one word more.
+    #[inline]
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Box<Self>> {
-        let protocol = Protocol::of(request)?;
-        Some(Box::new(Self {
-            protocol,
-            content_type: request.headers().get(CONTENT_TYPE).cloned(),
-            client_deadline: None,
-        }))
+        Protocol::of(request).map(|protocol| Self::boxed(protocol, request.headers()))
+    }
+
+    fn boxed(protocol: Protocol, headers: &HeaderMap) -> Box<Self> {
+        let content_type = headers.get(CONTENT_TYPE).cloned();
+        Box::new(Self { protocol, content_type, client_deadline: None })
     }
 
     /// Whether the client reads an error of the service's own as JSON, which the service may write.

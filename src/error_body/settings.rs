@@ -12,7 +12,7 @@ use crate::{
     api_error::ApiError,
     format::EnvelopeFormat,
     report::{ErrorReport, Level, Redact, is_recorded},
-    request_head::{RequestHead, Wanted},
+    request_head::{Noted, RequestHead, Wanted},
     unwind::Hook,
 };
 
@@ -73,10 +73,10 @@ impl<F> Settings<F> {
     /// of errors.
     #[inline]
     pub(crate) fn head_of<B>(&self, request: &Request<B>) -> RequestHead {
-        let head = RequestHead::of(request);
         let wanted = self.others.wanted.as_deref();
         let tells = cfg!(feature = "axum") && (self.has_hook() || is_recorded(Level::Error));
-        if wanted.is_some() || tells { head.noting(request, wanted) } else { head }
+        let noted = if wanted.is_some() || tells { Noted::of(request, wanted) } else { None };
+        RequestHead::noting(request, noted)
     }
 
     /// Whether a hook wants to know of errors.

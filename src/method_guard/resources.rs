@@ -95,21 +95,25 @@ impl Resources {
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
         let method = request.method();
         let methods = match self {
-            Self::Any => return None,
             Self::Whole(methods) => methods,
-            Self::ByPath { paths, each, union } => match request.uri().path() {
-                "*" if union.answer_options => union,
-                // An unknown path is the service's to answer.
-                path => each.get(*paths.at(path)?)?,
-            },
+            _ => self.methods_at(request.uri().path())?,
         };
-        if methods.answer_options && method == Method::OPTIONS {
-            return Some(Refusal::Options(methods.allow.clone()));
-        }
-        if methods.listed.contains(method) {
+        let is_options = methods.answer_options && method == Method::OPTIONS;
+        if !is_options && methods.listed.contains(method) {
             return None;
         }
-        Some(methods.refusal(method))
+        Some(methods.refusal(method, is_options))
+    }
+
+    /// The methods of the resource at `path`; `None` where every method passes, as at an unknown
+    /// path, which is the service's to answer.
+    fn methods_at(&self, path: &str) -> Option<&Methods> {
+        match self {
+            Self::Any => None,
+            Self::Whole(methods) => Some(methods),
+            Self::ByPath { union, .. } if path == "*" && union.answer_options => Some(union),
+            Self::ByPath { paths, each, .. } => each.get(*paths.at(path)?),
+        }
     }
 }
 
@@ -129,10 +133,12 @@ impl Methods {
         Self { listed, allow, answer_options: false }
     }
 
-    /// What a method that is not listed gets.
+    /// What OPTIONS gets where it is answered here, and a method that is not listed.
     #[cold]
-    fn refusal(&self, method: &Method) -> Refusal {
-        if is_registered(method) {
+    fn refusal(&self, method: &Method, is_options: bool) -> Refusal {
+        if is_options {
+            Refusal::Options(self.allow.clone())
+        } else if is_registered(method) {
             Refusal::NotAllowed(self.allow.clone())
         } else {
             Refusal::NotImplemented(self.allow.clone())

@@ -13,7 +13,7 @@ use crate::{
     body::{BodyError, BoxError, LastFrame, broken_by},
     body_timeout::BodyClock,
     panic_to_error::{PanicPlace, PanicReporter, guarded_is_end_stream, guarded_size_hint},
-    unwind::{Panic, catch},
+    unwind::{Panic, catch, catch_payload},
 };
 
 pin_project! {
@@ -28,7 +28,7 @@ pin_project! {
 
     impl<B> PinnedDrop for ContractBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().content.end(Content::Ended { length_is_known: true });
+            this.project().content.end();
         }
     }
 }
@@ -89,14 +89,17 @@ where
         let mut content = self.project().content;
         let last = match content.as_mut().project() {
             ContentProj::Inner { body, last, tail } => {
-                let failure = match catch(|| poll_in_time(body, tail.as_deref_mut(), cx)) {
-                    Ok(None) => Ok(BodyError::TIMEOUT),
-                    Ok(Some(poll)) => match ready!(poll) {
-                        Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
-                        Some(Err(error)) => catch(|| BodyError::inner(error)),
-                        None => return Poll::Ready(None),
+                let failure = match catch_payload(|| body.poll_frame(cx)) {
+                    Ok(polled) => match late(tail.as_deref_mut(), &polled, cx) {
+                        None => match ready!(polled) {
+                            Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
+                            // What an error becomes is the application's code too.
+                            Some(Err(error)) => catch(|| BodyError::inner(error)),
+                            None => return Poll::Ready(None),
+                        },
+                        Some(late) => catch(|| drop(polled)).and(late),
                     },
-                    Err(panic) => Err(panic),
+                    Err(payload) => Err(Panic::new(payload)),
                 };
                 let reporter = tail.as_deref().and_then(|tail| tail.reporter.as_ref());
                 failed(reporter, *last, failure)
@@ -105,7 +108,7 @@ where
             ContentProj::Ended { .. } => return Poll::Ready(None),
         };
         // What has failed is not polled again.
-        content.end(Content::Ended { length_is_known: true });
+        content.end();
         Poll::Ready(Some(last))
     }
 
@@ -127,23 +130,19 @@ where
     }
 }
 
-/// What a poll of a body gives.
-type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
-
-/// What the body gives; `None` where its time is over.
+/// Why the body is not sent further although it did not fail: its time is over, or it has a limit
+/// where there is no clock.
 #[inline]
-fn poll_in_time<B: Body>(
-    body: Pin<&mut B>,
+fn late<D, E>(
     tail: Option<&mut Tail>,
+    polled: &Poll<Option<Result<Frame<D>, E>>>,
     cx: &mut Context<'_>,
-) -> Option<Polled<B>> {
-    let polled = body.poll_frame(cx);
-    if let Some(clock) = tail.and_then(|tail| tail.clock.as_mut()) {
-        if clock.is_over(&polled, cx) {
-            return None;
-        }
+) -> Option<Result<BodyError, Panic>> {
+    let clock = tail?.clock.as_mut()?;
+    match catch(|| clock.is_over(polled, cx)) {
+        Ok(is_over) => is_over.then_some(Ok(BodyError::TIMEOUT)),
+        Err(panic) => Some(Err(panic)),
     }
-    Some(polled)
 }
 
 /// The frame that ends a stream in place of an error that has a code, or the error that breaks the
@@ -176,13 +175,14 @@ fn failed(
 impl<B> Content<B> {
     /// Drops what is there; a panic in that is told, and ends no connection.
     #[inline]
-    fn end(mut self: Pin<&mut Self>, ended: Self) {
-        let reporter = match self.as_mut().project() {
-            ContentProj::Inner { tail, .. } => tail.take().and_then(|tail| tail.reporter),
+    fn end(mut self: Pin<&mut Self>) {
+        let tail = match self.as_mut().project() {
+            ContentProj::Inner { tail, .. } => tail.take(),
             ContentProj::Written { .. } | ContentProj::Ended { .. } => None,
         };
-        if let Err(panic) = catch(|| self.set(ended)) {
-            PanicReporter::report(reporter.as_ref(), &panic, PanicPlace::Drop);
+        if let Err(panic) = catch(|| self.set(Self::Ended { length_is_known: true })) {
+            let reporter = tail.as_deref().and_then(|tail| tail.reporter.as_ref());
+            PanicReporter::report(reporter, &panic, PanicPlace::Drop);
         }
     }
 }

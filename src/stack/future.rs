@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
 };
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use pin_project_lite::pin_project;
 use super::{ContractBody, Layers};
 use crate::{
     api_error::ApiError,
-    body::BoxError,
+    body::{BoxError, LastFrame},
     clock::Clock,
     cors::CorsAnswer,
     error_body::{BodyPanics, Plan, Reading, Rpc, Unread, is_error},
@@ -25,7 +26,7 @@ use crate::{
     method_guard::Refusal,
     panic_to_error::{self, PanicPlace},
     request_head::RequestHead,
-    unwind::{Panic, catch},
+    unwind::{Panic, catch, catch_payload},
 };
 
 pin_project! {
@@ -45,7 +46,10 @@ pin_project! {
 
     impl<Fut, B, F> PinnedDrop for ResponseFuture<Fut, B, F> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().end();
+            let mut this = this.project();
+            if !matches!(*this.state, State::Ended) {
+                this.end();
+            }
         }
     }
 }
@@ -89,17 +93,24 @@ where
         let mut this = self.project();
         let mut answer = match this.state.as_mut().project() {
             StateProj::Called { future } => match guarded_poll(future, cx) {
-                Ok(Poll::Ready(Ok(response))) => ready!(this.answered(response, cx)),
+                Ok(Poll::Ready(Ok(mut response))) => {
+                    this.end();
+                    // Nearly always it passes as it is.
+                    if this.rpc.is_none() && !is_error(response.status()) {
+                        this.write_cors(&mut response);
+                        return Poll::Ready(Ok(this.passed(response, None)));
+                    }
+                    ready!(this.answered(response, cx))
+                }
                 Ok(Poll::Pending) => ready!(this.poll_limit(cx)),
                 Ok(Poll::Ready(Err(error))) => this.failed(error),
-                Err(panic) => this.panicked(&panic),
+                Err(payload) => this.panicked(&Panic::new(payload)),
             },
             StateProj::Reading { .. } => ready!(this.poll_reading(cx)),
             StateProj::Decided { .. } => this.decided(),
             StateProj::Ended => return Poll::Pending,
         };
-        let (status, headers) = (answer.status(), answer.headers_mut());
-        this.layers.cors.policy.write(this.cors, status, headers);
+        this.write_cors(&mut answer);
         Poll::Ready(Ok(answer))
     }
 }
@@ -111,10 +122,15 @@ impl<Fut, B, F> Exchange<'_, Fut, B, F> {
     /// with it.
     #[inline]
     fn end(&mut self) {
-        let dropped = catch(|| self.state.set(State::Ended));
-        if let Err(panic) = dropped {
+        if let Err(panic) = catch(|| self.state.set(State::Ended)) {
             self.layers.tell_panic(self.head, &panic, PanicPlace::Drop);
         }
+    }
+
+    #[inline]
+    fn write_cors<C>(&self, answer: &mut Response<C>) {
+        let (status, headers) = (answer.status(), answer.headers_mut());
+        self.layers.cors.policy.write(self.cors, status, headers);
     }
 }
 
@@ -124,16 +140,15 @@ where
     B::Error: Into<BoxError>,
     F: ErrorFormat,
 {
-    /// The service has answered: nearly always well, and its response passes.
-    #[inline]
+    /// The service has answered an rpc, or with an error.
     fn answered(&mut self, mut response: Response<B>, cx: &mut Context<'_>) -> Poll<Answer<B>> {
-        self.end();
-        if self.rpc.is_none() && !is_error(response.status()) {
-            return Poll::Ready(self.passed(response));
-        }
         let settings = &self.layers.error_body.settings;
         match settings.plan(self.head, self.rpc.as_deref(), &mut response) {
-            Plan::Pass => Poll::Ready(self.passed(response)),
+            Plan::Pass => {
+                let last =
+                    self.rpc.as_deref().and_then(|rpc| rpc.end_of_broken(response.headers()));
+                Poll::Ready(self.passed(response, last))
+            }
             Plan::Write => Poll::Ready(self.unread(response, cx)),
             Plan::Read(media) => {
                 self.clock.set(Clock::Off);
@@ -143,11 +158,10 @@ where
         }
     }
 
+    /// The response as it is; `last` ends its stream where that breaks.
     #[inline]
-    fn passed(&self, response: Response<B>) -> Answer<B> {
-        let rpc = self.rpc.as_deref();
-        let last = rpc.and_then(|rpc| rpc.end_of_broken(response.headers()));
-        let tail = self.layers.tail(self.head, rpc);
+    fn passed(&self, response: Response<B>, last: Option<LastFrame>) -> Answer<B> {
+        let tail = self.layers.tail(self.head, self.rpc.as_deref());
         response.map(|body| ContractBody::inner(body, last, tail))
     }
 
@@ -256,8 +270,8 @@ where
 fn guarded_poll<Fut: Future>(
     future: Pin<&mut Fut>,
     cx: &mut Context<'_>,
-) -> Result<Poll<Fut::Output>, Panic> {
-    catch(|| future.poll(cx))
+) -> thread::Result<Poll<Fut::Output>> {
+    catch_payload(|| future.poll(cx))
 }
 
 impl<Fut, B, F> fmt::Debug for ResponseFuture<Fut, B, F> {

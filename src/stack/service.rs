@@ -27,8 +27,7 @@ use crate::{
     panic_to_error::{self, PanicPlace, PanicReporter},
     request_head::RequestHead,
     short_circuit::give_back_readiness,
-    timeout::{Limit, chosen_limit},
-    unwind::{Panic, catch},
+    unwind::{Panic, catch, catch_payload},
 };
 
 /// The service that [`ContractLayer`](crate::ContractLayer) makes around `S`.
@@ -83,7 +82,7 @@ where
     }
 
     #[inline]
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let layers = &*self.layers;
         // The preflight first: it is none of the service's business, nor of any layer inside.
         let cors = layers.cors.policy.decide(&request);
@@ -92,24 +91,32 @@ where
         if let (Some(rpc), Some(_)) = (&mut rpc, layers.body_timeout) {
             rpc.client_deadline = client_deadline(&request);
         }
-        if let Some(decision) = layers.decision(&cors, &head, &request, &mut self.kept) {
-            if !matches!(decision, Decision::Failed { .. }) {
-                self.kept = None;
-                if let Err(panic) = give_back_readiness(&mut self.inner) {
-                    layers.tell_panic(&head, &panic, PanicPlace::Ready);
+        let decision = layers.decision(&cors, &head, &request, &mut self.kept);
+        let layers = Arc::clone(&self.layers);
+        if let Some(decision) = decision {
+            let state = self.answered(&head, decision);
+            return ResponseFuture { state, clock: Clock::Off, head, rpc, cors, layers };
+        }
+        // A limit that is chosen for the request is the application's code too.
+        let settings = &*layers.timeout.settings;
+        let panic = match catch(|| settings.deadline(&mut request, rpc.is_some())) {
+            Ok(deadline) => match catch_payload(|| self.inner.call(request)) {
+                Ok(future) => {
+                    return ResponseFuture {
+                        state: State::Called { future },
+                        clock: Clock::until(deadline),
+                        head,
+                        rpc,
+                        cors,
+                        layers,
+                    };
                 }
-            }
-            let state = State::Decided { decision };
-            return self.future(state, Clock::Off, (head, rpc, cors));
-        }
-        match self.called(request, rpc.is_some()) {
-            Ok((future, clock)) => self.future(State::Called { future }, clock, (head, rpc, cors)),
-            Err(panic) => {
-                let error = self.layers.panicked(&head, &panic, PanicPlace::Call);
-                let decision = Decision::Failed { error: Box::new(error) };
-                self.future(State::Decided { decision }, Clock::Off, (head, rpc, cors))
-            }
-        }
+                Err(payload) => Panic::new(payload),
+            },
+            Err(panic) => panic,
+        };
+        let state = layers.panicked_in_call(&head, &panic);
+        ResponseFuture { state, clock: Clock::Off, head, rpc, cors, layers }
     }
 }
 
@@ -120,42 +127,20 @@ impl<S, F> Contract<S, F> {
         Poll::Ready(Ok(()))
     }
 
-    #[inline]
-    fn future<Fut, B>(
-        &self,
-        state: State<Fut, B>,
-        clock: Clock,
-        (head, rpc, cors): (RequestHead, Option<Box<Rpc>>, CorsAnswer),
-    ) -> ResponseFuture<Fut, B, F> {
-        ResponseFuture { state, clock, head, rpc, cors, layers: Arc::clone(&self.layers) }
-    }
-
-    /// Calls the service with its clock started. The limit that is chosen for the request is the
-    /// application's code too.
-    #[inline]
-    fn called<ReqBody>(
-        &mut self,
-        mut request: Request<ReqBody>,
-        is_rpc: bool,
-    ) -> Result<(S::Future, Clock), Panic>
+    /// What is answered instead of the service. A refusal gives the readiness back that it does not
+    /// use.
+    #[cold]
+    fn answered<Fut, B>(&mut self, head: &RequestHead, decision: Decision) -> State<Fut, B>
     where
-        S: Service<Request<ReqBody>>,
+        S: Clone,
     {
-        let settings = &*self.layers.timeout.settings;
-        let mut limit = match &settings.limit {
-            Limit::None => None,
-            Limit::Same(limit) => Some(*limit),
-            Limit::PerRequest(limit_of) => {
-                let (own, asked) = catch(|| chosen_limit(&**limit_of, request))?;
-                request = asked;
-                own
+        if !matches!(decision, Decision::Failed { .. }) {
+            self.kept = None;
+            if let Err(panic) = give_back_readiness(&mut self.inner) {
+                self.layers.tell_panic(head, &panic, PanicPlace::Ready);
             }
-        };
-        if is_rpc {
-            limit = settings.limit(limit, &request);
         }
-        let clock = Clock::after(limit);
-        catch(|| self.inner.call(request)).map(|future| (future, clock))
+        State::Decided { decision }
     }
 }
 
@@ -199,6 +184,12 @@ impl<F> Layers<F> {
         error
     }
 
+    #[cold]
+    fn panicked_in_call<Fut, B>(&self, head: &RequestHead, panic: &Panic) -> State<Fut, B> {
+        let error = Box::new(self.panicked(head, panic, PanicPlace::Call));
+        State::Decided { decision: Decision::Failed { error } }
+    }
+
     /// Tells of a panic that changes no answer.
     #[cold]
     pub(super) fn tell_panic(&self, head: &RequestHead, panic: &Panic, place: PanicPlace) {
@@ -210,14 +201,17 @@ impl<F> Layers<F> {
     /// What the body of a response that passes needs for its end.
     #[inline]
     pub(super) fn tail(&self, head: &RequestHead, rpc: Option<&Rpc>) -> Option<Box<Tail>> {
+        let listens = PanicReporter::is_needed(&self.panics.on_panic);
+        let is_needed = listens || self.body_timeout.is_some();
+        is_needed.then(|| Box::new(self.new_tail(head, rpc, listens)))
+    }
+
+    #[cold]
+    fn new_tail(&self, head: &RequestHead, rpc: Option<&Rpc>, listens: bool) -> Tail {
         let on_panic = &self.panics.on_panic;
-        let listens = PanicReporter::is_needed(on_panic);
-        if !listens && self.body_timeout.is_none() {
-            return None;
-        }
         let reporter = listens.then(|| PanicReporter::new(on_panic, head.clone()));
         let client_deadline = rpc.and_then(|rpc| rpc.client_deadline);
         let clock = self.body_timeout.map(|limits| limits.start(client_deadline));
-        Some(Box::new(Tail { reporter, clock }))
+        Tail { reporter, clock }
     }
 }
