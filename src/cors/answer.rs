@@ -1,10 +1,11 @@
 //! The policy, ready to be written, and what it decides about one request.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Request, header::ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Request, header::ORIGIN};
 
 use crate::cors::{
+    names::{CONTRACT_HEADERS, CONTRACT_METHODS},
     origins::{Admitted, Origins},
     request,
 };
@@ -94,8 +95,15 @@ struct Decided {
 
 impl CorsHeaders {
     /// Lets every value be cloned without allocating: the first clone of `Bytes` made from a `Vec`
-    /// allocates its reference count, here and not on a request.
-    pub(super) fn shared(self) -> Arc<Self> {
+    /// allocates its reference count, here and not on a request. The contract's own lists, which
+    /// most policies have, are static and have none to count.
+    pub(super) fn shared(mut self) -> Arc<Self> {
+        let own = [CONTRACT_METHODS, CONTRACT_HEADERS];
+        for list in iter::once(&mut self.methods).chain(&mut self.headers) {
+            if let Some(own) = own.into_iter().find(|own| list == own) {
+                *list = HeaderValue::from_static(own);
+            }
+        }
         let optional = [&self.headers, &self.exposed, &self.max_age].into_iter().flatten();
         for value in self.origins.iter().chain([&self.methods]).chain(optional) {
             drop(value.clone());
@@ -107,20 +115,23 @@ impl CorsHeaders {
     #[inline]
     pub(super) fn decide<B>(&self, request: &Request<B>) -> CorsAnswer {
         let (method, headers) = (request.method(), request.headers());
+        let may_be_preflight = *method == Method::OPTIONS;
+        if may_be_preflight || self.reads_origin {
+            return self.decide_by_head(method, headers);
+        }
+        let varies = self.varies;
+        CorsAnswer(Kept::Nothing(Decided { nth: 0, policy: 0, is_preflight: false, varies }))
+    }
+
+    fn decide_by_head(&self, method: &Method, headers: &HeaderMap) -> CorsAnswer {
         let is_preflight = request::is_preflight(method, headers);
         #[cfg(feature = "tracing")]
         if is_preflight {
             crate::cors::refused::tell(self, headers);
         }
         let decided = Decided { nth: 0, policy: 0, is_preflight, varies: self.varies };
-        if self.reads_origin {
-            return self.decide_by_origin(decided, headers);
-        }
-        CorsAnswer(Kept::Nothing(decided))
-    }
-
-    fn decide_by_origin(&self, decided: Decided, headers: &HeaderMap) -> CorsAnswer {
-        CorsAnswer(match self.origins.admitted(headers) {
+        let admitted = if self.reads_origin { self.origins.admitted(headers) } else { None };
+        CorsAnswer(match admitted {
             None => Kept::Nothing(decided),
             // The last index is not in use: there are at most 65,535 origins.
             Some(Admitted::Listed(index)) => {

@@ -93,16 +93,16 @@ impl Resources {
     /// The decision: the answer that `request` gets instead of the service's.
     #[inline]
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
-        let method = request.method();
-        let methods = match self {
-            Self::Whole(methods) => methods,
-            _ => self.methods_at(request.uri().path())?,
-        };
-        let is_options = methods.answer_options && method == Method::OPTIONS;
-        if !is_options && methods.listed.contains(method) {
-            return None;
+        match self {
+            Self::Any => None,
+            Self::Whole(methods) if methods.pass(request.method()) => None,
+            _ => self.refusal_at(request.uri().path(), request.method()),
         }
-        Some(methods.refusal(method, is_options))
+    }
+
+    fn refusal_at(&self, path: &str, method: &Method) -> Option<Refusal> {
+        let methods = self.methods_at(path)?;
+        (!methods.pass(method)).then(|| methods.refusal(method))
     }
 
     /// The methods of the resource at `path`; `None` where every method passes, as at an unknown
@@ -133,10 +133,16 @@ impl Methods {
         Self { listed, allow, answer_options: false }
     }
 
+    /// Whether this method reaches the service.
+    #[inline]
+    fn pass(&self, method: &Method) -> bool {
+        self.listed.contains(method) && !(self.answer_options && method == Method::OPTIONS)
+    }
+
     /// What OPTIONS gets where it is answered here, and a method that is not listed.
     #[cold]
-    fn refusal(&self, method: &Method, is_options: bool) -> Refusal {
-        if is_options {
+    fn refusal(&self, method: &Method) -> Refusal {
+        if self.answer_options && method == Method::OPTIONS {
             Refusal::Options(self.allow.clone())
         } else if is_registered(method) {
             Refusal::NotAllowed(self.allow.clone())
