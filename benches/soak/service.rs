@@ -94,8 +94,8 @@ async fn application(
             let error = ApiError::unprocessable().with_source(SECRET);
             Err(error.with_field("name", "empty", "It must not be empty.").into())
         }
-        "/text" => written(StatusCode::BAD_REQUEST, "the parameter is wrong"),
-        "/foreign" => written(StatusCode::BAD_GATEWAY, SECRET),
+        "/text" => Ok(written(StatusCode::BAD_REQUEST, "the parameter is wrong")),
+        "/foreign" => Ok(written(StatusCode::BAD_GATEWAY, SECRET)),
         "/fail" => Err(SECRET.into()),
         "/panic" | "/rpc-panic" => resume_unwind(Box::new(SECRET)),
         "/panic-later" => {
@@ -106,10 +106,10 @@ async fn application(
         "/panic-in-body" => frames(3, End::Panic),
         "/fail-in-body" => frames(3, End::Fail),
         "/hang-in-body" => frames(3, End::Hang),
-        "/rpc" => rpc(End::Trailers),
-        "/rpc-panic-in-stream" => rpc(End::Panic),
-        "/rpc-hang-in-stream" => rpc(End::Hang),
-        _ => written(StatusCode::NOT_FOUND, ""),
+        "/rpc" => Ok(rpc(End::Trailers)),
+        "/rpc-panic-in-stream" => Ok(rpc(End::Panic)),
+        "/rpc-hang-in-stream" => Ok(rpc(End::Hang)),
+        _ => Ok(written(StatusCode::NOT_FOUND, "")),
     }
 }
 
@@ -120,18 +120,18 @@ where
     Response::new(body.map_err(Into::into).boxed_unsync())
 }
 
-fn written(status: StatusCode, text: &'static str) -> Result<Response<AnyBody>, BoxError> {
+fn written(status: StatusCode, text: &'static str) -> Response<AnyBody> {
     let mut response = any(Full::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
-    Ok(response)
+    response
 }
 
-fn rpc(end: End) -> Result<Response<AnyBody>, BoxError> {
+fn rpc(end: End) -> Response<AnyBody> {
     let mut response = any(Frames { left: 3, end });
     let media = HeaderValue::from_static("application/grpc+proto");
     response.headers_mut().insert("content-type", media);
-    Ok(response)
+    response
 }
 
 #[derive(Clone, Copy)]
