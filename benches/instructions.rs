@@ -138,11 +138,13 @@ fn print_paths(counts: &Counts) {
     }
 }
 
-/// Each target: what of ours, at most this part, of what of a peer's.
+/// Each target: what of ours, at most this part, of what of a peer's. For a healthy request it was
+/// 1.17 of the floor and 0.48 of the lean peer, before panics in drops were contained and more was
+/// remembered of a request.
 const TARGETS: [(&str, f64, &str); 10] = [
     ("healthy/ours", 1.22, "healthy/honest floor"),
     ("healthy/ours", 0.50, "healthy/lean peer"),
-    ("healthy/ours", 0.30, "healthy/equal-work peer"),
+    ("healthy/ours", 0.29, "healthy/equal-work peer"),
     ("healthy/ours, two urls", 0.56, "healthy/lean peer, two urls"),
     ("pending once/ours", 0.60, "pending once/lean peer"),
     ("404 text/ours", 0.37, "404 text/equal-work peer"),

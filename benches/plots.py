@@ -1,21 +1,29 @@
 #!/usr/bin/env python3
-"""Draws docs/overhead-layers.svg and docs/overhead-origins.svg from what the benches counted.
+"""Draws docs/overhead-layers.svg and docs/overhead-origins.svg from what the benches counted, and
+writes the tables of docs/overhead.md anew, each between its two marks.
 
-cargo bench --bench instructions && python3 benches/plots.py
+cargo bench --bench instructions --bench time --bench loopback && python3 benches/plots.py
 """
 
 import math
 import pathlib
+import re
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OURS, PEER, INK, FAINT = "#1f5673", "#c0793a", "#222b33", "#d5dbe1"
 FONT = 'font-family="system-ui, sans-serif" font-size="13"'
 
 
+def rows_of(bench):
+    """What a bench wrote: the columns after the name, by name; nothing where it did not run."""
+    file = ROOT / f"target/tmp/{bench}.tsv"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return {name: columns for name, *columns in (line.split("\t") for line in lines)}
+
+
 def counts():
     """Instructions above the bare service, by path."""
-    lines = (ROOT / "target/tmp/instructions.tsv").read_text().splitlines()
-    return {path: float(above) for path, _, above in (line.split("\t") for line in lines)}
+    return {path: float(above) for path, (_, above) in rows_of("instructions").items()}
 
 
 def svg(width, height, title, marks):
@@ -77,8 +85,68 @@ def origins(above):
     return svg(720, 360, title, marks)
 
 
+PEERS = ["ours", "lean peer", "equal-work peer", "honest floor"]
+REQUESTS = {
+    "healthy, one front end": "healthy/{}",
+    "healthy, two front ends (`Vary`)": "healthy/{}, two urls",
+    "healthy, pending once": "pending once/{}",
+    "healthy, each request on its own clone": "cloned/{}",
+    "a 404 in text becomes the envelope": "404 text/{}",
+    "an `ApiError` becomes the envelope": "404 typed/{}",
+    "a preflight": "preflight/{}",
+    "a preflight that asks for 400 kB of headers": "preflight/{}, 400 kB asked for",
+    "405": "405/{}",
+    "a panic": "panic/{}",
+}
+
+
+def table(head, rows):
+    lines = [head, *rows]
+    lines = ["|" + "|".join(f" {cell} " if cell else " " for cell in line) + "|" for line in lines]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
+
+
+def by_peer(above):
+    """A row for each kind of request, a column for each peer."""
+    def cell(path):
+        return f"{above[path]:,.0f}" if path in above else ""
+
+    rows = [[name, *(cell(path.format(peer)) for peer in PEERS)] for name, path in REQUESTS.items()]
+    return table(["one request", *PEERS], [row for row in rows if any(row[1:])])
+
+
+def over_loopback(rows):
+    """A row for each server: its own CPU time."""
+    cells = [[name, f"{float(cpu):,.0f}", f"{float(above):+,.0f}"] for name, (_, cpu, above) in rows.items()]
+    return table(["server", "CPU, ns for a request", "above bare"], cells)
+
+
+def share(rows):
+    """The part of what ours costs over loopback that a layer which sets the same lines costs."""
+    lines, ours = (float(rows[name][2]) for name in ("a layer that sets the lines", "ours"))
+    return f"Of what the contract costs, a layer that sets the same five lines costs {lines / ours * 100:.0f} %."
+
+
+def write_between(page, mark, text):
+    """Replaces what stands between the two comments of this name."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    return pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page)
+
+
+def write_tables(above):
+    file = ROOT / "docs/overhead.md"
+    page = write_between(file.read_text(), "instructions", by_peer(above))
+    if time := {path: float(above) for path, (_, above) in rows_of("time").items()}:
+        page = write_between(page, "time", by_peer(time))
+    if loopback := rows_of("loopback"):
+        page = write_between(page, "loopback", f"{over_loopback(loopback)}\n\n{share(loopback)}")
+    file.write_text(page)
+
+
 def main():
     above = counts()
+    write_tables(above)
     (ROOT / "docs/overhead-layers.svg").write_text(layers(above))
     (ROOT / "docs/overhead-origins.svg").write_text(origins(above))
 
