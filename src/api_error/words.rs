@@ -57,6 +57,10 @@ impl Look {
 /// Whether a text stands in JSON as it is: without controls, quotes and backslashes.
 pub(crate) fn stands_in_json(text: &str) -> bool {
     let bytes = text.as_bytes();
+    if bytes.len() < 8 {
+        // A method, most often: less to look at than what makes it a word.
+        return bytes.iter().all(|byte| !matches!(byte, ..b' ' | b'"' | b'\\'));
+    }
     let mut found = 0;
     let mut look = |word: u64| found |= (word.wrapping_sub(ONES * 0x20) & !word) | escapes(word);
     bytes.chunks_exact(8).for_each(|chunk| look(word(chunk)));
