@@ -5,7 +5,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -38,13 +41,13 @@ use crate::{
 /// The panic's message goes to [`on_panic`](PanicToErrorLayer::on_panic) and, as the source of the
 /// [`ApiError`], to the layer that writes the error body: escaped, at most 1 KiB, never to the
 /// client. Panics that end in no response, in bodies and in drops, leave an event of this layer's
-/// own.
+/// own; of a body that panics whenever it is asked for its length, one.
 ///
 /// # What it leaves alone
 ///
-/// The panic hook of the process: it prints before anything is caught. Panics of hints, and of the
-/// drop of an error that the service returned, are contained and told to nobody. Two panics in one
-/// frame, a stack overflow and `panic = "abort"` end the process. State that a panic left half
+/// The panic hook of the process: it prints before anything is caught. A panic of a hook or of a
+/// format, and of the drop of an error that the service returned, is contained and leaves an event,
+/// but is told to no hook. Two panics in one frame, a stack overflow and `panic = "abort"` end the process. State that a panic left half
 /// changed: a poisoned mutex stays poisoned.
 ///
 /// # Where it goes
@@ -172,7 +175,8 @@ pub enum PanicPlace {
     Call,
     /// The service's future, an async handler: the client has got 500.
     Future,
-    /// The response body: the client has got the head, and then a broken body.
+    /// The response body: the client has got the head, and then a broken body; or the body was asked
+    /// for its length or its end, and the client's answer is not touched by it.
     Body,
     /// The drop of the future or of the body: the client's answer is not touched by it.
     Drop,
@@ -181,10 +185,12 @@ pub enum PanicPlace {
 pub(crate) type OnPanic = dyn Fn(&PanicReport<'_>) + Send + Sync;
 
 /// Who is told of a panic, and of which request; made only where someone is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct PanicReporter {
     pub(crate) on_panic: Hook<OnPanic>,
     pub(crate) head: RequestHead,
+    /// Whether a panic of a hint was told: servers ask for hints again and again.
+    is_hint_told: AtomicBool,
 }
 
 // ===== the decision =====
@@ -279,6 +285,9 @@ where
         let reporter = PanicReporter::over(&request, &self.on_panic);
         if let Some(error) = self.kept.take() {
             PanicReporter::tell(reporter.as_deref(), &error, PanicPlace::Ready);
+            if let Err(panic) = catch(|| drop(request)) {
+                PanicReporter::report(reporter.as_deref(), &panic, PanicPlace::Drop);
+            }
             let answer = PanicAnswer(None);
             return ResponseFuture { inner: Inner::Panicked { error }, reporter: None, answer };
         }
@@ -409,22 +418,30 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(guarded_is_end_stream)
+        let reporter = self.reporter.as_deref();
+        self.inner.as_ref().is_none_or(|body| guarded_is_end_stream(body, reporter))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), guarded_size_hint)
+        let (ended, reporter) = (SizeHint::with_exact(0), self.reporter.as_deref());
+        self.inner.as_ref().map_or(ended, |body| guarded_size_hint(body, reporter))
     }
 }
 
 /// Whether a body has ended; one that panics when asked has not.
-pub(crate) fn guarded_is_end_stream(body: &impl Body) -> bool {
-    catch(|| body.is_end_stream()).unwrap_or(false)
+pub(crate) fn guarded_is_end_stream(body: &impl Body, reporter: Option<&PanicReporter>) -> bool {
+    catch(|| body.is_end_stream()).unwrap_or_else(|panic| {
+        PanicReporter::report_hint(reporter, &panic);
+        false
+    })
 }
 
 /// How long a body is; unknown of one that panics when asked.
-pub(crate) fn guarded_size_hint(body: &impl Body) -> SizeHint {
-    catch(|| body.size_hint()).unwrap_or_default()
+pub(crate) fn guarded_size_hint(body: &impl Body, reporter: Option<&PanicReporter>) -> SizeHint {
+    catch(|| body.size_hint()).unwrap_or_else(|panic| {
+        PanicReporter::report_hint(reporter, &panic);
+        SizeHint::default()
+    })
 }
 
 // ===== impl PanicReporter =====
@@ -447,12 +464,12 @@ impl PanicReporter {
     }
 
     pub(crate) fn new(on_panic: &Hook<OnPanic>, head: RequestHead) -> Self {
-        Self { on_panic: on_panic.clone(), head }
+        Self { on_panic: on_panic.clone(), head, is_hint_told: AtomicBool::new(false) }
     }
 
     /// Tells the hook of a panic that became `error`, as [`tell`].
     fn tell(reporter: Option<&Self>, error: &ApiError, place: PanicPlace) {
-        if let Some(Self { on_panic, head }) = reporter {
+        if let Some(Self { on_panic, head, .. }) = reporter {
             tell(on_panic, head, error, place);
         }
     }
@@ -464,9 +481,18 @@ impl PanicReporter {
         }
     }
 
+    /// As [`report`](Self::report), of the first panic of a body that was asked for its length or
+    /// its end.
+    #[cold]
+    fn report_hint(reporter: Option<&Self>, panic: &Panic) {
+        if reporter.is_some_and(|reporter| !reporter.is_hint_told.swap(true, Ordering::Relaxed)) {
+            Self::report(reporter, panic, PanicPlace::Body);
+        }
+    }
+
     /// As [`report`](Self::report), of a panic that a layer inside has caught.
     pub(crate) fn report_told(reporter: Option<&Self>, panicked: &Panicked, place: PanicPlace) {
-        if let Some(Self { on_panic, head }) = reporter {
+        if let Some(Self { on_panic, head, .. }) = reporter {
             report(on_panic, head, panicked, place);
         }
     }

@@ -55,6 +55,20 @@ where
     }
 }
 
+/// What a layer that stands alone does in place of a call: gives the readiness of `ready` back, and
+/// drops the request.
+///
+/// A panic in either takes no answer with it, and is told in an event.
+#[cold]
+pub(crate) fn instead_of_call<S: Clone, R>(ready: &mut S, request: R) {
+    if let Err(panic) = give_back_readiness(ready) {
+        panic.tell("Ready");
+    }
+    if let Err(panic) = catch(|| drop(request)) {
+        panic.tell("Drop");
+    }
+}
+
 /// Replaces `ready`, which has answered `poll_ready`, by its clone and drops it.
 ///
 /// A service may reserve a place in `poll_ready` (a permit of a concurrency limit, a slot of a

@@ -60,6 +60,20 @@ impl Panic {
         escaped(self.text().unwrap_or("a panic whose payload is not text"))
     }
 
+    /// Tells of a panic of which no answer speaks and no hook is told: in one event, where someone
+    /// subscribes.
+    #[cold]
+    pub(crate) fn tell(&self, place: &'static str) {
+        // A subscriber that panics hurts nobody.
+        #[cfg(feature = "tracing")]
+        let _ = catch(|| {
+            let location = self.location.as_deref();
+            tracing::error!(panic = self.message(), place, location, "panic");
+        });
+        #[cfg(not(feature = "tracing"))]
+        let _ = place;
+    }
+
     /// What it said, as the source of an error.
     pub(crate) fn told(&self) -> Panicked {
         Panicked { message: self.message(), location: self.location.clone() }
@@ -150,7 +164,7 @@ impl fmt::Write for Beginning {
 
 /// A user's function that a layer calls when something went wrong, never for a healthy request.
 ///
-/// A panic in it is swallowed: it must not turn one failure into two.
+/// A panic in it is swallowed, and told in an event: it must not turn one failure into two.
 pub(crate) struct Hook<F: ?Sized>(Option<Arc<F>>);
 
 impl<F: ?Sized> Hook<F> {
@@ -167,7 +181,7 @@ impl<F: ?Sized> Hook<F> {
     /// Runs `call` with the user's function, if there is one and it does not panic.
     pub(crate) fn run<T>(&self, call: impl FnOnce(&F) -> T) -> Option<T> {
         let function = self.0.as_deref()?;
-        catch(|| call(function)).ok()
+        catch(|| call(function)).inspect_err(|panic| panic.tell("Hook")).ok()
     }
 }
 

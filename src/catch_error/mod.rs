@@ -210,7 +210,9 @@ impl Settings {
         });
         // An error that says it all itself is its own whole story.
         if error.is::<ApiError>() || answer.source().is_some() {
-            let _ = catch(|| drop(error));
+            if let Err(panic) = catch(|| drop(error)) {
+                panic.tell("Drop");
+            }
             answer
         } else {
             answer.with_source(error)

@@ -44,7 +44,7 @@ pub use self::{
     public::PublicCorsPolicyBuilder,
     source::CorsPolicySource,
 };
-use crate::short_circuit::{ShortCircuit, give_back_readiness};
+use crate::short_circuit::{ShortCircuit, instead_of_call};
 
 /// Puts the contract's CORS headers on every response and answers preflights itself.
 ///
@@ -187,7 +187,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let answer = self.policy.decide_to_keep(&request);
         if answer.is_preflight() {
-            let _ = give_back_readiness(&mut self.inner);
+            instead_of_call(&mut self.inner, request);
             ResponseFuture { inner: ShortCircuit::decided(Preflight), answer }
         } else {
             ResponseFuture { inner: ShortCircuit::inner(self.inner.call(request)), answer }

@@ -73,12 +73,13 @@ pub(crate) struct BodyPanics {
 
 impl<F> Settings<F> {
     /// Decides what becomes of `response` to a request with this head, and tells of an error that
-    /// keeps its body.
+    /// keeps its body. `tell` is told of a panic of the body that was asked for its length.
     pub(crate) fn plan<B>(
         &self,
         head: &RequestHead,
         rpc: Option<&Rpc>,
         response: &mut Response<B>,
+        tell: &dyn Fn(&Panic),
     ) -> Plan
     where
         B: Body,
@@ -106,9 +107,11 @@ impl<F> Settings<F> {
         // A body that panics when asked has not ended, and its length is unknown.
         let fits = |media: &Media| {
             let body = response.body();
-            let is_empty = catch(|| body.is_end_stream()).unwrap_or(false);
-            let least = catch(|| body.size_hint().lower()).unwrap_or_default();
-            !is_empty && least <= self.max_len(*media) as u64
+            let is_empty = catch(|| body.is_end_stream());
+            let least = catch(|| body.size_hint().lower());
+            // Once: both speak of the same.
+            let _ = is_empty.as_ref().err().or(least.as_ref().err()).map(tell);
+            !is_empty.unwrap_or(false) && least.unwrap_or_default() <= self.max_len(*media) as u64
         };
         media.filter(fits).map_or(Plan::Write, Plan::Read)
     }
@@ -224,6 +227,7 @@ fn attempt(format: &impl ErrorFormat, error: Occurrence<'_>) -> Option<(Written,
         let (content_type, language) = (format.content_type(), format.content_language(&error));
         (Written { content_type, language, length: None }, Bytes::from(out))
     });
+    let written = written.inspect_err(|panic| panic.tell("Format"));
     written.ok().filter(|(_, content)| !content.is_empty())
 }
 

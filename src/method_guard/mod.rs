@@ -18,7 +18,7 @@ pub use self::resources::MethodGuardError;
 pub(crate) use self::resources::{Refusal, Resources};
 use crate::{
     api_error::{ApiError, Cause},
-    short_circuit::{ShortCircuit, give_back_readiness},
+    short_circuit::{ShortCircuit, instead_of_call},
 };
 
 /// Refuses a request whose method the resource does not support.
@@ -227,7 +227,7 @@ where
         match self.resources.refusal(&request) {
             None => ResponseFuture { inner: ShortCircuit::inner(self.inner.call(request)) },
             Some(refusal) => {
-                let _ = give_back_readiness(&mut self.inner);
+                instead_of_call(&mut self.inner, request);
                 ResponseFuture { inner: ShortCircuit::decided(refusal) }
             }
         }

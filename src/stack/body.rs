@@ -101,8 +101,7 @@ where
                     },
                     Err(payload) => Err(Panic::new(payload)),
                 };
-                let reporter = tail.as_deref().and_then(|tail| tail.reporter.as_ref());
-                failed(reporter, *last, failure)
+                failed(reporter_of(tail.as_deref()), *last, failure)
             }
             ContentProj::Written { bytes } => Ok(Frame::data(std::mem::take(bytes))),
             ContentProj::Ended { .. } => return Poll::Ready(None),
@@ -114,7 +113,9 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Inner { body, .. } => guarded_is_end_stream(body),
+            Content::Inner { body, tail, .. } => {
+                guarded_is_end_stream(body, reporter_of(tail.as_deref()))
+            }
             Content::Written { .. } => false,
             Content::Ended { .. } => true,
         }
@@ -122,12 +123,18 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Inner { body, .. } => guarded_size_hint(body),
+            Content::Inner { body, tail, .. } => {
+                guarded_size_hint(body, reporter_of(tail.as_deref()))
+            }
             Content::Written { bytes } => SizeHint::with_exact(bytes.len() as u64),
             Content::Ended { length_is_known: true } => SizeHint::with_exact(0),
             Content::Ended { length_is_known: false } => SizeHint::default(),
         }
     }
+}
+
+fn reporter_of(tail: Option<&Tail>) -> Option<&PanicReporter> {
+    tail.and_then(|tail| tail.reporter.as_ref())
 }
 
 /// Why the body is not sent further although it did not fail: its time is over, or it has a limit
@@ -181,8 +188,7 @@ impl<B> Content<B> {
             ContentProj::Written { .. } | ContentProj::Ended { .. } => None,
         };
         if let Err(panic) = catch(|| self.set(Self::Ended { length_is_known: true })) {
-            let reporter = tail.as_deref().and_then(|tail| tail.reporter.as_ref());
-            PanicReporter::report(reporter, &panic, PanicPlace::Drop);
+            PanicReporter::report(reporter_of(tail.as_deref()), &panic, PanicPlace::Drop);
         }
     }
 }

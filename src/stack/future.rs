@@ -143,7 +143,8 @@ where
     /// The service has answered an rpc, or with an error.
     fn answered(&mut self, mut response: Response<B>, cx: &mut Context<'_>) -> Poll<Answer<B>> {
         let settings = &self.layers.error_body.settings;
-        match settings.plan(self.head, self.rpc.as_deref(), &mut response) {
+        let tell = |panic: &Panic| self.layers.tell_panic(self.head, panic, PanicPlace::Body);
+        match settings.plan(self.head, self.rpc.as_deref(), &mut response, &tell) {
             Plan::Pass => {
                 let last =
                     self.rpc.as_deref().and_then(|rpc| rpc.end_of_broken(response.headers()));

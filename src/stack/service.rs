@@ -95,6 +95,7 @@ where
         let layers = Arc::clone(&self.layers);
         if let Some(decision) = decision {
             let state = self.answered(&head, decision);
+            layers.drop_unread(&head, request);
             return ResponseFuture { state, clock: Clock::Off, head, rpc, cors, layers };
         }
         // A limit that is chosen for the request is the application's code too.
@@ -113,7 +114,10 @@ where
                 }
                 Err(payload) => Panic::new(payload),
             },
-            Err(panic) => panic,
+            Err(panic) => {
+                layers.drop_unread(&head, request);
+                panic
+            }
         };
         let state = layers.panicked_in_call(&head, &panic);
         ResponseFuture { state, clock: Clock::Off, head, rpc, cors, layers }
@@ -188,6 +192,15 @@ impl<F> Layers<F> {
     fn panicked_in_call<Fut, B>(&self, head: &RequestHead, panic: &Panic) -> State<Fut, B> {
         let error = Box::new(self.panicked(head, panic, PanicPlace::Call));
         State::Decided { decision: Decision::Failed { error } }
+    }
+
+    /// Drops a request that the service is not asked about; a panic in that takes no answer with
+    /// it.
+    #[cold]
+    fn drop_unread<B>(&self, head: &RequestHead, request: Request<B>) {
+        if let Err(panic) = catch(|| drop(request)) {
+            self.tell_panic(head, &panic, PanicPlace::Drop);
+        }
     }
 
     /// Tells of a panic that changes no answer.

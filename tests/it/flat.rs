@@ -223,15 +223,22 @@ impl World {
     fn check(&self, case: Case, kinds: &RefCell<Kinds>) -> Result<(), TestCaseError> {
         let (layers, flat) = &self.setups[case.setup][usize::from(case.has_hooks)];
         let case = Rc::new(case);
-        let (stacked, most) = self.see(&case, |inner| layers.stacked(inner));
+        let (mut stacked, most) = self.see(&case, |inner| layers.stacked(inner));
         let (mut flat, allocations) = self.see(&case, |inner| -> Contract<_> { flat.layer(inner) });
-        // A layer that refuses alone has nobody to tell of a panic in what it gives back.
-        let is_told_by_both = |line: &String| !line.contains(service::GIVEN_BACK);
-        let told = flat.told.len() + flat.events.len();
-        flat.told.retain(is_told_by_both);
-        flat.events.retain(is_told_by_both);
+        // A layer that refuses alone tells no hook of a panic in what it gives back, and not of which
+        // request.
+        let is_given_back = |line: &String| line.contains(service::GIVEN_BACK);
+        let given_back = [&flat, &stacked].map(|seen| {
+            let events = seen.events.iter().filter(|line| is_given_back(line)).count();
+            (events, seen.told.iter().filter(|line| is_given_back(line)).count())
+        });
+        for seen in [&mut flat, &mut stacked] {
+            seen.told.retain(|line| !is_given_back(line));
+            seen.events.retain(|line| !is_given_back(line));
+        }
         proptest::prop_assert_eq!(&flat, &stacked);
-        if told == flat.told.len() + flat.events.len() {
+        proptest::prop_assert_eq!(given_back[0].0, given_back[1].0);
+        if given_back == [(0, 0); 2] {
             proptest::prop_assert!(
                 allocations <= most,
                 "{allocations} allocations, not {most}: {flat:?}"

@@ -18,6 +18,7 @@ mod calls;
 mod cases;
 mod clients;
 mod conformance;
+mod contained;
 mod cors;
 mod cors_lists;
 mod cors_messages;

@@ -73,7 +73,7 @@ impl Subscriber for Log {
 ///
 /// It runs twice: a place of the code that another test's thread registers just now, for the first
 /// time, may miss that a subscriber has come. After the first run all are registered.
-fn events(act: impl Fn()) -> Vec<String> {
+pub fn events(act: impl Fn()) -> Vec<String> {
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), || {
         act();
