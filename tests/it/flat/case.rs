@@ -91,10 +91,10 @@ pub const FRONT_ENDS: [&str; 2] = ["https://app.example.com", "https://customer.
 /// Its limit, where the setup chooses one for each request, panics.
 pub const NO_LIMIT_KNOWN: &str = "/no-limit-known";
 
-const TEXT: &str = "there is no recording 7";
-const ENVELOPE: &str =
+pub const TEXT: &str = "there is no recording 7";
+pub const ENVELOPE: &str =
     r#"{"http_method":"PUT","title":"T","description":"an envelope","code":7,"uri":"/y"}"#;
-const PROBLEM: &str = r#"{"title":"a problem","detail":"of theirs","code":4020}"#;
+pub const PROBLEM: &str = r#"{"title":"a problem","detail":"of theirs","code":4020}"#;
 const CONNECT: &str = r#"{"code":"not_found","message":"no"}"#;
 
 /// Any case; most things are usual in most cases.
