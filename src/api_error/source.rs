@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_whose_drop_panics_is_dropped_in_silence() {
+    fn a_source_whose_drop_panics_takes_nothing_with_it() {
         let source = Source::new(Box::new(Hostile));
         drop(source.clone());
         assert_eq!(source.error().unwrap().to_string(), "hostile");

@@ -360,10 +360,13 @@ fn an_error_to_an_rpc_whose_head_is_full_tells_its_outcome() {
     });
     let rpc =
         |media: &str| format!("POST /\norigin: https://app.example.com\ncontent-type: {media}");
-    for service in [true, false] {
-        let send = |asked: &str| match service {
-            true => ask(contract().layer(failing.clone()), asked),
-            false => ask(ErrorBodyLayer::new().layer(failing.clone()), asked),
+    for is_alone in [true, false] {
+        let send = |asked: &str| {
+            if is_alone {
+                ask(ErrorBodyLayer::new().layer(failing.clone()), asked)
+            } else {
+                ask(contract().layer(failing.clone()), asked)
+            }
         };
         let answer = send(&rpc("application/grpc"));
         assert_eq!(

@@ -195,9 +195,10 @@ const KINDS: [Kind; 30] = [
                 && !seen.answer.contains("PUT")
         },
         lead: |case| {
-            let (media, content) = match case.waits {
-                true => ("application/problem+json", PROBLEM),
-                false => ("application/json", ENVELOPE),
+            let (media, content) = if case.waits {
+                ("application/problem+json", PROBLEM)
+            } else {
+                ("application/json", ENVELOPE)
             };
             case.says(400, media, content);
         },
