@@ -39,7 +39,8 @@ impl Noted {
         let mut noted = Noted { route: route(request), ..Self::default() };
         if let Some(Wanted { request_id, headers }) = wanted {
             let first = |name: &HeaderName| request.headers().get(name).cloned();
-            noted.request_id = request_id.as_ref().and_then(first).filter(is_request_id);
+            let id = request_id.as_ref().and_then(|name| id_line(request.headers(), name));
+            noted.request_id = id.cloned();
             for name in headers {
                 // A map that is full remembers no more.
                 let _ = first(name).map(|line| noted.headers.try_insert(name, line));
@@ -132,6 +133,14 @@ fn target<B>(request: &Request<B>) -> Option<&PathAndQuery> {
     request.uri().path_and_query()
 }
 
+/// The id in these headers: exactly one line of this name, of 1 to 128 bytes of visible ASCII.
+/// Of several lines nobody knows which one is meant.
+pub(crate) fn id_line<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut lines = headers.get_all(name).into_iter();
+    let line = lines.next().filter(|line| is_request_id(line));
+    line.filter(|_| lines.next().is_none())
+}
+
 /// Whether the value can be repeated in a body and in a log as it is.
 fn is_request_id(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
@@ -174,6 +183,17 @@ mod tests {
         assert!(is_id(b"7") && is_id(&[b'a'; 128]) && is_id(b"{\"<>~!"));
         assert!(!is_id(b"") && !is_id(&[b'a'; 129]) && !is_id(&vec![b'a'; 1 << 20]));
         assert!(!is_id(b"a b") && !is_id(b"a\tb") && !is_id("\u{e9}".as_bytes()));
+    }
+
+    #[test]
+    fn an_id_that_is_sent_twice_is_none() {
+        let name = HeaderName::from_static("x-request-id");
+        let mut headers = HeaderMap::new();
+        assert_eq!(id_line(&headers, &name), None);
+        headers.append(&name, HeaderValue::from_static("7"));
+        assert_eq!(id_line(&headers, &name).unwrap(), "7");
+        headers.append(&name, HeaderValue::from_static("7"));
+        assert_eq!(id_line(&headers, &name), None);
     }
 
     #[test]

@@ -21,7 +21,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, response::Parts};
+use http::{
+    HeaderMap, HeaderName, Method, Request, Response, StatusCode,
+    header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE},
+    response::Parts,
+};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -294,11 +298,12 @@ impl<F: Clone> ErrorBodyLayer<F> {
     }
 
     /// Tells the id of a request in the member `request_id` of each error body, and in the event
-    /// and the report: the first line of this header of the request, where it is 1 to 128 bytes of
-    /// visible ASCII.
+    /// and the report.
     ///
-    /// Who sets the header stands outside of this layer, `SetRequestIdLayer` of tower-http for
-    /// example.
+    /// It is the line of this header of the request, or, where the request has no such id, of the
+    /// response: exactly one line, of 1 to 128 bytes of visible ASCII. Who sets the header stands
+    /// outside of this layer, `SetRequestIdLayer` of tower-http for example. `Authorization`,
+    /// `Cookie`, `Proxy-Authorization` and `Set-Cookie` are no ids: with one of them none is told.
     ///
     /// ```
     /// use http::HeaderName;
@@ -308,7 +313,8 @@ impl<F: Clone> ErrorBodyLayer<F> {
     /// # let _ = layer;
     /// ```
     pub fn request_id(mut self, name: HeaderName) -> Self {
-        self.wanted_mut().request_id = Some(name);
+        let is_secret = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE].contains(&name);
+        self.wanted_mut().request_id = (!is_secret).then_some(name);
         self
     }
 

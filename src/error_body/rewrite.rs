@@ -196,7 +196,7 @@ impl<F: ErrorFormat> Settings<F> {
             error = error.with_members(members);
         }
         if self.others.wanted.is_some() {
-            error = error.with_request_id(request.request_id());
+            error = error.with_request_id(self.request_id(request, &head.headers));
             error = request.headers().map_or(error, |headers| error.with_remembered(headers));
         }
         old.keeps_words = !error.has_default_description();

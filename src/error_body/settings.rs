@@ -12,7 +12,7 @@ use crate::{
     api_error::ApiError,
     format::EnvelopeFormat,
     report::{ErrorReport, Level, Redact, is_recorded},
-    request_head::{Noted, RequestHead, Wanted},
+    request_head::{Noted, RequestHead, Wanted, id_line},
     unwind::Hook,
 };
 
@@ -77,6 +77,17 @@ impl<F> Settings<F> {
         let tells = cfg!(feature = "axum") && (self.has_hook() || is_recorded(Level::Error));
         let noted = if wanted.is_some() || tells { Noted::of(request, wanted) } else { None };
         RequestHead::noting(request, noted)
+    }
+
+    /// The id of the request, where one is wanted: what the client sent, else what the service
+    /// says.
+    pub(super) fn request_id<'a>(
+        &self,
+        request: &'a RequestHead,
+        response: &'a HeaderMap,
+    ) -> Option<&'a str> {
+        let name = self.others.wanted.as_deref()?.request_id.as_ref()?;
+        request.request_id().or_else(|| id_line(response, name)?.to_str().ok())
     }
 
     /// Whether a hook wants to know of errors.

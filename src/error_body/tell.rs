@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use http::{Extensions, Response, StatusCode, response::Parts};
+use http::{Extensions, HeaderMap, Response, StatusCode, response::Parts};
 
 use super::{Settings, foreign::Foreign, rewrite::Unread};
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
 /// What is told of an error response beside what the request says.
 struct Facts<'a> {
     status: StatusCode,
+    headers: &'a HeaderMap,
     own: Option<&'a ApiError>,
     foreign: &'a Foreign,
     masked: Option<&'a str>,
@@ -36,6 +37,7 @@ impl<F> Settings<F> {
         let own = ApiError::of_head(head.status, &head.extensions);
         let facts = Facts {
             status: head.status,
+            headers: &head.headers,
             own,
             foreign: &unread.foreign,
             masked: unread.masked.as_deref(),
@@ -52,6 +54,7 @@ impl<F> Settings<F> {
     pub(super) fn tell_kept<B>(&self, request: &RequestHead, response: &mut Response<B>) {
         let facts = Facts {
             status: response.status(),
+            headers: response.headers(),
             own: ApiError::of(response),
             foreign: &Foreign::Nothing,
             masked: None,
@@ -65,7 +68,7 @@ impl<F> Settings<F> {
 
     /// Whether it was told.
     fn tell_facts(&self, request: &RequestHead, told: &Extensions, facts: &Facts<'_>) -> bool {
-        let &Facts { status, own, foreign, masked, members_left_out, kept } = facts;
+        let &Facts { status, headers, own, foreign, masked, members_left_out, kept } = facts;
         let cause = own.map_or(Cause::Application, ApiError::cause);
         let level = if kept { Level::Debug } else { level(cause, status.as_u16()) };
         if !(self.has_hook() || is_recorded(level)) || is_told(told) {
@@ -89,7 +92,7 @@ impl<F> Settings<F> {
             method: request.method(),
             uri: uri.as_str(),
             route: request.route(),
-            request_id: request.request_id(),
+            request_id: self.request_id(request, headers),
             origin,
             kept,
             sources: why.sources.as_deref(),

@@ -402,10 +402,7 @@ fn the_id_of_a_request_is_told_in_every_error_that_the_layers_and_the_service_ma
     for asked in
         ["GET /panic", "GET /hang", "GET /fail", "GET /text", "GET /member", "GET /nope", "PUT /"]
     {
-        let sent = ask(
-            layer.layer(failing_service()),
-            &format!("{asked}\nx-request-id: 7f-1\nx-request-id: other"),
-        );
+        let sent = ask(layer.layer(failing_service()), &format!("{asked}\nx-request-id: 7f-1"));
         let content: Value = serde_json::from_slice(sent.body()).unwrap();
         assert_eq!(content["request_id"], "7f-1", "{asked}");
         assert_eq!(content.as_object().unwrap().len(), 6, "{asked}");
@@ -429,6 +426,37 @@ fn an_id_that_is_too_long_or_not_visible_ascii_is_not_told() {
         let content = block_on(crate::support::content(sent));
         let content: Value = serde_json::from_slice(&content).unwrap();
         assert_eq!(content.as_object().unwrap().len(), 5);
+    }
+}
+
+#[test]
+fn the_id_is_that_of_the_response_where_the_request_has_none() {
+    let (layer, told) = reports(with_id(), |report| report.request_id.unwrap_or("-").to_owned());
+    let answered =
+        answering(|_| response("404\ncontent-type: text/plain\nx-request-id: own-7\n\nFehlt."));
+    for (asked, id) in [
+        ("GET /x", Some("own-7")),
+        ("GET /x\nx-request-id: a b", Some("own-7")),
+        ("GET /x\nx-request-id: 7f-1", Some("7f-1")),
+        ("GET /x\nx-request-id: 7f-1\nx-request-id: 7f-2", Some("own-7")),
+    ] {
+        let sent = ask(layer.layer(answered.clone()), asked);
+        let content: Value = serde_json::from_slice(sent.body()).unwrap();
+        assert_eq!(content.get("request_id").and_then(Value::as_str), id, "{asked}");
+        assert_eq!(told.lock().unwrap().pop().as_deref(), id, "{asked}");
+    }
+    let twice = answering(|_| response("404\nx-request-id: own-7\nx-request-id: own-8"));
+    let sent = ask(layer.layer(twice), "GET /x\nx-request-id: 7f-1\nx-request-id: 7f-2");
+    assert!(!String::from_utf8_lossy(sent.body()).contains("request_id"));
+}
+
+#[test]
+fn a_secret_is_never_told_as_an_id() {
+    for name in ["authorization", "cookie", "proxy-authorization", "set-cookie"] {
+        let layer = contract().error_body(|layer| layer.request_id(HeaderName::from_static(name)));
+        let answered = answering(move |_| response(&format!("404\n{name}: secret")));
+        let sent = ask(layer.layer(answered), &format!("GET /x\n{name}: secret"));
+        assert!(!String::from_utf8_lossy(sent.body()).contains("secret"), "{name}");
     }
 }
 
