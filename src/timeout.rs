@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -191,29 +190,21 @@ impl TimeoutLayer {
 // ===== the decision =====
 
 impl Settings {
-    /// When the service's time for `request`, which begins now, is over. The client of an rpc can
-    /// only shorten it; without any limit its own is not read.
+    /// When the service's time for `request`, which begins now, is over, by the limit `own` that was
+    /// set for it. The client of an rpc can only shorten it; without any limit its own is not read.
     #[inline]
     pub(crate) fn deadline<B>(
         &self,
-        request: &mut Request<B>,
+        own: Option<Duration>,
+        request: &Request<B>,
         may_be_rpc: bool,
     ) -> Option<Instant> {
         let limit = match self.limit {
             Limit::None => None,
-            Limit::Same(limit) if !may_be_rpc => Some(limit),
-            _ => self.limit_of(request),
+            _ if may_be_rpc => own.into_iter().chain(client_timeout(request)).min(),
+            _ => own,
         };
         limit.and_then(deadline_after)
-    }
-
-    fn limit_of<B>(&self, request: &mut Request<B>) -> Option<Duration> {
-        let own = match &self.limit {
-            Limit::None => return None,
-            Limit::Same(limit) => Some(*limit),
-            Limit::PerRequest(limit_of) => chosen_limit(&**limit_of, request),
-        };
-        own.into_iter().chain(client_timeout(request)).min()
     }
 
     /// The answer to a request whose limit has passed; a panic in the drop of the service's future
@@ -233,22 +224,14 @@ impl Settings {
     }
 }
 
-/// What `limit_of` says of the request's head, which is lent to it.
+/// What `limit_of` says of the request's head, and the request again.
 #[cold]
-fn chosen_limit<B>(limit_of: &LimitOf, request: &mut Request<B>) -> Option<Duration> {
-    let (mut head, ()) = Request::new(()).into_parts();
-    swap_heads(&mut head, request);
-    let limit = limit_of(&head);
-    swap_heads(&mut head, request);
-    limit
-}
-
-fn swap_heads<B>(head: &mut Parts, request: &mut Request<B>) {
-    mem::swap(&mut head.method, request.method_mut());
-    mem::swap(&mut head.uri, request.uri_mut());
-    mem::swap(&mut head.version, request.version_mut());
-    mem::swap(&mut head.headers, request.headers_mut());
-    mem::swap(&mut head.extensions, request.extensions_mut());
+pub(crate) fn chosen_limit<B>(
+    limit_of: &LimitOf,
+    request: Request<B>,
+) -> (Option<Duration>, Request<B>) {
+    let (parts, body) = request.into_parts();
+    (limit_of(&parts), Request::from_parts(parts, body))
 }
 
 /// A layer with the same limit for every request.
@@ -292,7 +275,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let clock = Clock::until(self.settings.deadline(&mut request, true));
+        let own = match &self.settings.limit {
+            Limit::None => None,
+            Limit::Same(limit) => Some(*limit),
+            Limit::PerRequest(limit_of) => {
+                let (own, asked) = chosen_limit(limit_of.as_ref(), request);
+                request = asked;
+                own
+            }
+        };
+        let clock = Clock::until(self.settings.deadline(own, &request, true));
         ResponseFuture {
             inner: Some(self.inner.call(request)),
             clock,

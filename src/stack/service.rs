@@ -27,6 +27,7 @@ use crate::{
     panic_to_error::{self, PanicPlace, PanicReporter},
     request_head::RequestHead,
     short_circuit::give_back_readiness,
+    timeout::{Limit, chosen_limit},
     unwind::{Panic, catch, catch_payload},
 };
 
@@ -98,29 +99,37 @@ where
             layers.drop_unread(&head, request);
             return ResponseFuture { state, clock: Clock::Off, head, rpc, cors, layers };
         }
-        // A limit that is chosen for the request is the application's code too.
         let settings = &*layers.timeout.settings;
-        let panic = match catch(|| settings.deadline(&mut request, rpc.is_some())) {
-            Ok(deadline) => match catch_payload(|| self.inner.call(request)) {
-                Ok(future) => {
-                    return ResponseFuture {
-                        state: State::Called { future },
-                        clock: Clock::until(deadline),
-                        head,
-                        rpc,
-                        cors,
-                        layers,
-                    };
+        let limit = match &settings.limit {
+            Limit::None => None,
+            Limit::Same(limit) => Some(*limit),
+            // The application's code too.
+            Limit::PerRequest(limit_of) => match catch(|| chosen_limit(&**limit_of, request)) {
+                Ok((limit, asked)) => {
+                    request = asked;
+                    limit
                 }
-                Err(payload) => Panic::new(payload),
+                Err(panic) => {
+                    let state = layers.panicked_in_call(&head, &panic);
+                    return ResponseFuture { state, clock: Clock::Off, head, rpc, cors, layers };
+                }
             },
-            Err(panic) => {
-                layers.drop_unread(&head, request);
-                panic
-            }
         };
-        let state = layers.panicked_in_call(&head, &panic);
-        ResponseFuture { state, clock: Clock::Off, head, rpc, cors, layers }
+        let deadline = settings.deadline(limit, &request, rpc.is_some());
+        match catch_payload(|| self.inner.call(request)) {
+            Ok(future) => ResponseFuture {
+                state: State::Called { future },
+                clock: Clock::until(deadline),
+                head,
+                rpc,
+                cors,
+                layers,
+            },
+            Err(payload) => {
+                let state = layers.panicked_in_call(&head, &Panic::new(payload));
+                ResponseFuture { state, clock: Clock::Off, head, rpc, cors, layers }
+            }
+        }
     }
 }
 
