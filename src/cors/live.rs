@@ -64,7 +64,11 @@ impl CorsPolicyHandle {
 // ===== the decision =====
 
 impl OnePolicy {
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "each request passes here, and a call costs as much as the decision"
+    )]
+    #[inline(always)]
     pub(super) fn decide<B>(&self, request: &Request<B>) -> CorsAnswer {
         match self {
             Self::Fixed(lines) => lines.decide(request),

@@ -91,7 +91,11 @@ impl Resources {
     }
 
     /// The decision: the answer that `request` gets instead of the service's.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "each request passes here, and a call costs as much as the check"
+    )]
+    #[inline(always)]
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
         match self {
             Self::Any => None,
