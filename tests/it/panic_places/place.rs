@@ -97,8 +97,8 @@ use PanicPlace as Told;
 
 /// What the client sees of a panic at each place, and which places the hook for panics is told.
 ///
-/// Panics of what a layer asks for help (hooks, formats, the texts of an error, a hint) and of the
-/// drop of an error are contained and told to nobody.
+/// Panics of what a layer asks for help (hooks, formats, the texts of an error) and of the drop of
+/// an error are contained, and an event tells of them, no hook.
 pub const EXPECTED: [(Place, Outcome, &[PanicPlace]); 43] = [
     (Place::Call, Answer(500), &[Told::Call]),
     (Place::FutureFirst, Answer(500), &[Told::Future]),
@@ -108,10 +108,10 @@ pub const EXPECTED: [(Place, Outcome, &[PanicPlace]); 43] = [
     (Place::BodyLater, Broken, &[Told::Body]),
     (Place::BodyAfterWait, Broken, &[Told::Body]),
     (Place::BodyErrorInto, Broken, &[Told::Body]),
-    (Place::SizeHint, Answer(200), &[]),
-    (Place::IsEndStream, Answer(200), &[]),
-    (Place::SizeHint4xx, Answer(404), &[]),
-    (Place::IsEndStream4xx, Answer(404), &[]),
+    (Place::SizeHint, Answer(200), &[Told::Body]),
+    (Place::IsEndStream, Answer(200), &[Told::Body]),
+    (Place::SizeHint4xx, Answer(404), &[Told::Body]),
+    (Place::IsEndStream4xx, Answer(404), &[Told::Body]),
     (Place::BodyPoll4xx, Answer(404), &[Told::Body]),
     (Place::BodyPoll5xx, Answer(502), &[Told::Body]),
     (Place::FutureDropAfterAnswer, Answer(200), &[Told::Drop]),
