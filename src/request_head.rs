@@ -66,10 +66,6 @@ impl RequestHead {
     }
 
     /// Remembers what was noted of `request` too.
-    #[expect(
-        clippy::inline_always,
-        reason = "each request passes here, and a call would copy all of it once more"
-    )]
     #[inline(always)]
     pub(crate) fn noting<B>(request: &Request<B>, noted: Option<Arc<Noted>>) -> Self {
         let (method, target) = (request.method().clone(), target(request).cloned());

@@ -64,10 +64,6 @@ impl CorsPolicyHandle {
 // ===== the decision =====
 
 impl OnePolicy {
-    #[expect(
-        clippy::inline_always,
-        reason = "each request passes here, and a call costs as much as the decision"
-    )]
     #[inline(always)]
     pub(super) fn decide<B>(&self, request: &Request<B>) -> CorsAnswer {
         match self {

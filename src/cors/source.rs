@@ -28,7 +28,7 @@ enum Kind {
 
 impl CorsPolicySource {
     /// The decision: what the response to this request will carry, by the policy of this moment.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decide<B>(&self, request: &Request<B>) -> CorsAnswer {
         match &self.kind {
             Kind::One(policy) => policy.decide(request),
@@ -37,7 +37,7 @@ impl CorsPolicySource {
     }
 
     /// Writes what was decided onto a response's head; the status is that of the response.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, answer: &CorsAnswer, status: StatusCode, headers: &mut HeaderMap) {
         let lines = match answer.kept() {
             Some(lines) => Some(lines),

@@ -71,7 +71,7 @@ impl<F> Settings<F> {
 
     /// What is remembered of a request: what someone asked for, and its route where someone is told
     /// of errors.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn head_of<B>(&self, request: &Request<B>) -> RequestHead {
         let wanted = self.others.wanted.as_deref();
         let tells = cfg!(feature = "axum") && (self.has_hook() || is_recorded(Level::Error));

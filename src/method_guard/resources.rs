@@ -91,10 +91,6 @@ impl Resources {
     }
 
     /// The decision: the answer that `request` gets instead of the service's.
-    #[expect(
-        clippy::inline_always,
-        reason = "each request passes here, and a call costs as much as the check"
-    )]
     #[inline(always)]
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
         match self {

@@ -181,7 +181,7 @@ fn failed(
 
 impl<B> Content<B> {
     /// Drops what is there; a panic in that is told, and ends no connection.
-    #[inline]
+    #[inline(always)]
     fn end(mut self: Pin<&mut Self>) {
         let tail = match self.as_mut().project() {
             ContentProj::Inner { tail, .. } => tail.take(),

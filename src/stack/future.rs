@@ -120,7 +120,7 @@ where
 impl<Fut, B, F> Exchange<'_, Fut, B, F> {
     /// Drops what is left of the service's future or of its body. A panic in that takes no answer
     /// with it.
-    #[inline]
+    #[inline(always)]
     fn end(&mut self) {
         if let Err(panic) = catch(|| self.state.set(State::Ended)) {
             self.layers.tell_panic(self.head, &panic, PanicPlace::Drop);

@@ -161,7 +161,7 @@ impl<S, F> Contract<S, F> {
 
 impl<F> Layers<F> {
     /// What is answered instead of the service, in the order of the walk.
-    #[inline]
+    #[inline(always)]
     fn decision<B>(
         &self,
         cors: &CorsAnswer,
