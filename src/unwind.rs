@@ -18,13 +18,14 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 ///
 /// That `code` is unwind safe is asserted, not known: a mutex may be poisoned, a half-done change
 /// of shared state may stay. Whoever panics is never called again by the caller of this function.
+#[inline(always)]
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_payload(code).map_err(Panic::new)
 }
 
 /// As [`catch`], for what every request passes: a large value is moved once less, because it comes
 /// as the standard library returns it. Its panic is to be made a [`Panic`] at once.
-#[inline]
+#[inline(always)]
 pub(crate) fn catch_payload<T>(code: impl FnOnce() -> T) -> thread::Result<T> {
     let entered = panic_hook::enter();
     let outcome = catch_unwind(AssertUnwindSafe(code));

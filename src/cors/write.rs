@@ -23,7 +23,7 @@ const PREFIX: &str = "access-control-";
 
 impl CorsHeaders {
     /// Writes the contract's lines, in place of all that the inner service said about CORS.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&self, answer: &CorsAnswer, status: StatusCode, headers: &mut HeaderMap) {
         let mut varies = answer.varies();
         if self.readable_challenges && status == StatusCode::UNAUTHORIZED {
