@@ -28,13 +28,13 @@ use crate::{api_error::ApiError, error_chain::error_chain};
 /// # Ok::<(), ApiError>(())
 /// ```
 pub trait OrApiError<T>: sealed::Sealed {
-    /// Returns the value, else this error.
+    /// Returns the value, else this error: an [`ApiError`], or an error of yours that becomes one.
     ///
     /// # Errors
     ///
     /// The given error, with the `Err` as its source; or the [`ApiError`] that the `Err` is or has
     /// among its sources.
-    fn or_api_error(self, error: ApiError) -> Result<T, ApiError>;
+    fn or_api_error(self, error: impl Into<ApiError>) -> Result<T, ApiError>;
 
     /// Returns the value, else the error that `make` makes, which a value does not pay for.
     ///
@@ -60,8 +60,8 @@ impl<T, E> OrApiError<T> for Result<T, E>
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    fn or_api_error(self, error: ApiError) -> Result<T, ApiError> {
-        self.map_err(|source| caused(source.into(), || error))
+    fn or_api_error(self, error: impl Into<ApiError>) -> Result<T, ApiError> {
+        self.map_err(|source| caused(source.into(), || error.into()))
     }
 
     fn or_api_error_with(self, make: impl FnOnce() -> ApiError) -> Result<T, ApiError> {
@@ -70,8 +70,8 @@ where
 }
 
 impl<T> OrApiError<T> for Option<T> {
-    fn or_api_error(self, error: ApiError) -> Result<T, ApiError> {
-        self.ok_or(error)
+    fn or_api_error(self, error: impl Into<ApiError>) -> Result<T, ApiError> {
+        self.ok_or_else(|| error.into())
     }
 
     fn or_api_error_with(self, make: impl FnOnce() -> ApiError) -> Result<T, ApiError> {
