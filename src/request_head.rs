@@ -188,12 +188,14 @@ mod tests {
     #[test]
     fn an_id_that_is_sent_twice_is_none() {
         let name = HeaderName::from_static("x-request-id");
-        let mut headers = HeaderMap::new();
-        assert_eq!(id_line(&headers, &name), None);
-        headers.append(&name, HeaderValue::from_static("7"));
-        assert_eq!(id_line(&headers, &name).unwrap(), "7");
-        headers.append(&name, HeaderValue::from_static("7"));
-        assert_eq!(id_line(&headers, &name), None);
+        let id = |lines: &[&'static str]| {
+            let line = |text: &&'static str| (name.clone(), HeaderValue::from_static(text));
+            let headers: HeaderMap = lines.iter().map(line).collect();
+            id_line(&headers, &name).map(|id| id.to_str().unwrap().to_owned())
+        };
+        assert_eq!(id(&[]), None);
+        assert_eq!(id(&["7"]).as_deref(), Some("7"));
+        assert_eq!(id(&["7", "7"]), None);
     }
 
     #[test]
