@@ -72,7 +72,7 @@ impl Panic {
             tracing::error!(panic = self.message(), place, location, "panic");
         });
         #[cfg(not(feature = "tracing"))]
-        let _ = place;
+        let _ = (self, place);
     }
 
     /// What it said, as the source of an error.

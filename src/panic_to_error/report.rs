@@ -12,7 +12,7 @@ use crate::{
     api_error::ApiError,
     report::{Level, is_recorded},
     request_head::{RequestHead, method_text},
-    unwind::{Hook, Panic, Panicked, catch},
+    unwind::{Hook, Panic, Panicked},
 };
 
 /// A panic, as [`PanicToErrorLayer::on_panic`](super::PanicToErrorLayer::on_panic) is told of it.
@@ -150,7 +150,7 @@ pub(crate) fn report(
     };
     // A subscriber that panics hurts nobody.
     #[cfg(feature = "tracing")]
-    let _ = catch(|| report.record());
+    let _ = crate::unwind::catch(|| report.record());
     on_panic.run(|hook| hook(&report));
 }
 
