@@ -211,6 +211,20 @@ impl Service<Request<Full<Bytes>>> for Flaky {
 }
 
 #[test]
+fn the_stack_asks_nobody_while_it_keeps_an_error_of_readiness() {
+    let flaky = Flaky { readiness: [Poll::Ready(Err("broken"))].into(), ..Flaky::default() };
+    let polls = Arc::clone(&flaky.polls);
+    let mut service = task::spawn(contract().layer(flaky));
+    for _ in 0..3 {
+        assert_ready_ok!(service.enter(|cx, mut service| service.poll_ready(cx)));
+    }
+    assert_eq!(polls.load(Ordering::Relaxed), 1);
+    assert_eq!(block_on(service.call(request("GET /x"))).unwrap().status(), 500);
+    assert_ready_ok!(service.enter(|cx, mut service| service.poll_ready(cx)));
+    assert_eq!(polls.load(Ordering::Relaxed), 2, "it was told, and is kept no longer");
+}
+
+#[test]
 fn an_error_of_readiness_is_kept_for_the_next_call() {
     let flaky = Flaky {
         readiness: [Poll::Pending, Poll::Ready(Err("broken")), Poll::Ready(Err("overload"))].into(),
