@@ -33,12 +33,13 @@ use crate::{
 ///
 /// # What it promises
 ///
-/// A panic in the service's `call`, in a poll of its future or in `poll_ready` becomes 500: one in
-/// `poll_ready` is kept, and the next `call` answers it. A panic in a poll of the response body
-/// ends the body with a [`BodyError`], never with a clean end: the peer sees a broken message, not
-/// a complete-looking short one. A `size_hint` that panics is unknown, an `is_end_stream` that
-/// panics is `false`. A panic in the drop of the future or of the body is contained, and a healthy
-/// answer is never lost to it. Other requests on the connection go on.
+/// A panic in the service's `call`, in a poll of its future or in `poll_ready` becomes 500: one
+/// in `poll_ready` is kept, and the next `call` answers it. A panic in a poll of the response
+/// body ends the body with a [`BodyError`](crate::BodyError), never with a clean end: the peer
+/// sees a broken message, not a complete-looking short one. A `size_hint` that panics is
+/// unknown, an `is_end_stream` that panics is `false`. A panic in the drop of the future or of
+/// the body is contained, and a healthy answer is never lost to it. Other requests on the
+/// connection go on.
 ///
 /// The panic's message goes to [`on_panic`](PanicToErrorLayer::on_panic) and, as the source of the
 /// [`ApiError`], to the layer that writes the error body: escaped, at most 1 KiB, never to the
