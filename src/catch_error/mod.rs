@@ -260,10 +260,15 @@ where
                 inner: Inner::Called { future: self.inner.call(request) },
                 settings: Arc::clone(&self.settings),
             },
-            error => ResponseFuture {
-                inner: Inner::Kept { error },
-                settings: Arc::clone(&self.settings),
-            },
+            error => {
+                if let Err(panic) = catch(|| drop(request)) {
+                    panic.tell("Drop");
+                }
+                ResponseFuture {
+                    inner: Inner::Kept { error },
+                    settings: Arc::clone(&self.settings),
+                }
+            }
         }
     }
 }

@@ -135,6 +135,31 @@ fn a_request_after_a_panic_of_readiness_is_dropped_and_told_once() {
     assert_told_once(&told, "Drop", "it is dropped");
 }
 
+/// Fails when it is asked whether it is ready.
+struct NeverReady;
+
+impl Service<Request<Hostile>> for NeverReady {
+    type Response = Response<Full<Bytes>>;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Err("it is not ready".into()))
+    }
+
+    fn call(&mut self, _: Request<Hostile>) -> Self::Future {
+        unreachable!("it is not ready")
+    }
+}
+
+#[test]
+fn a_request_after_an_error_of_readiness_is_dropped_and_told_once() {
+    let told = events(|| {
+        assert_eq!(answer(CatchErrorLayer::new().layer(NeverReady), "GET /").status(), 500);
+    });
+    assert_told_once(&told, "Drop", "it is dropped");
+}
+
 /// Panics when it is cloned, but for the one clone of the test.
 struct NeverCloned(bool);
 
