@@ -90,21 +90,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-// Floor 0: the error as a value.
+// Floor 0: the error as a value, and what it needs of errors and panics.
 mod api_error;
 mod error_chain;
+pub mod panic_hook;
+mod unwind;
 
 // Floor 1: rendering, recognition, control flow.
 mod body;
 mod clock;
 mod format;
-pub mod panic_hook;
 mod path_table;
 mod protocol;
 mod report;
 mod request_head;
 mod short_circuit;
-mod unwind;
 mod uri_text;
 
 // Floor 2: the layers. They never name each other.

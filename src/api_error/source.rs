@@ -1,12 +1,8 @@
 //! Why an error happened: someone's value, whose drop takes nothing with it.
 
-use std::{
-    any::Any,
-    error::Error,
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{error::Error, sync::Arc};
+
+use crate::unwind::catch;
 
 /// The source of an error. It goes with the response, and is dropped where nobody expects a panic.
 #[derive(Clone, Debug)]
@@ -28,34 +24,11 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         let error = self.error.take();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(error))) {
-            tell(&*panic);
-            // Its own drop may panic too: leak it rather than try.
-            mem::forget(panic);
+        if let Err(panic) = catch(|| drop(error)) {
+            panic.tell("Drop");
         }
     }
 }
-
-/// Tells of a panic in the drop: no answer speaks of it. A subscriber that panics hurts nobody.
-#[cold]
-fn tell(panic: &(dyn Any + Send)) {
-    #[cfg(feature = "tracing")]
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| {
-        let text = panic.downcast_ref::<&'static str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("a panic whose payload is not text");
-        let line: String = text.escape_debug().take(MAX_MESSAGE).collect();
-        tracing::error!(panic = line, place = "Drop", "panic");
-    })) {
-        mem::forget(second);
-    }
-    #[cfg(not(feature = "tracing"))]
-    let _ = panic;
-}
-
-/// What is told of a panic: enough to find it, short enough for one line of a log.
-#[cfg(feature = "tracing")]
-const MAX_MESSAGE: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -9,13 +9,13 @@ use std::{
 /// Each module of `src` and its floor. Of floors 0 and 1 each names only those that stand before it.
 const FLOORS: [(&str, u8); 26] = [
     ("error_chain", 0),
+    ("panic_hook", 0),
+    ("unwind", 0),
     ("api_error", 0),
     ("clock", 1),
     ("path_table", 1),
     ("uri_text", 1),
     ("request_head", 1),
-    ("panic_hook", 1),
-    ("unwind", 1),
     ("report", 1),
     ("protocol", 1),
     ("body", 1),
